@@ -1,0 +1,42 @@
+__all__ = [
+    "DirectoryTarget",
+    "FileStage",
+    "Manifest",
+    "Pipeline",
+    "Stage",
+    "errors",
+    "executors",
+    "interim",
+    "load_funcs",
+    "manifest",
+    "ops",
+    "path_funcs",
+    "pipelines",
+    "processed",
+    "raw",
+    "record",
+    "targets",
+    "tasks",
+    "write_funcs",
+]
+
+from . import (
+    errors,
+    executors,
+    interim,
+    load_funcs,
+    manifest,
+    ops,
+    path_funcs,
+    pipelines,
+    processed,
+    raw,
+    targets,
+    tasks,
+    write_funcs,
+)
+from .manifest import Manifest
+from .pipelines import Pipeline
+from .records import record
+from .targets import DirectoryTarget
+from .tasks import FileStage, Stage

@@ -1,0 +1,5 @@
+"""Where the work on many files runs: threads, processes, or any other ``concurrent.futures.Executor``."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,7 @@
+__all__ = [
+    "BlockRun",
+    "open_executor",
+]
+
+from .blocks import BlockRun
+from .pools import open_executor

@@ -1,0 +1,41 @@
+"""ResizeImages: every image to one size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import luigi
+
+from tintype.interim.image_stage import ImageStage
+from tintype.ops.geometry import resize
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class ResizeImages(ImageStage):
+    """Resize every image above: give exactly one of ``shape``, ``min_dim`` and ``max_side``.
+
+    Examples
+    --------
+    >>> class Thumbnails(ResizeImages):
+    ...     max_side = luigi.OptionalIntParameter(default=256)
+    >>> Thumbnails(max_side=64).output().path
+    'data/interim/Thumbnails-max_side=64'
+    """
+
+    shape = luigi.OptionalTupleParameter(default=None, description="rows and columns in pixels, as (224,224)")
+    min_dim = luigi.OptionalIntParameter(default=None, description="length of the shorter side in pixels")
+    max_side = luigi.OptionalIntParameter(default=None, description="length of the longer side in pixels")
+    only_if_bigger = luigi.BoolParameter(default=False, description="leave smaller images at their size")
+
+    def process(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+        """Return the image at its new size."""
+        return resize(
+            image,
+            shape=self.shape,
+            min_dim=self.min_dim,
+            max_side=self.max_side,
+            only_if_bigger=self.only_if_bigger,
+        )

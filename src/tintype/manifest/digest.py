@@ -1,0 +1,66 @@
+"""The digest of a directory: a sum over its results in any order, so that it can be taken while they stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+_MODULUS = 1 << 256
+
+
+class DirectoryDigest:
+    """Sum up the results of a directory to one digest that does not depend on their order.
+
+    Each result contributes the sha256 of its output path, its bytes' digest and its extra columns; the contributions
+    are added modulo 2**256 (the additive multiset hash of Clarke et al., *Incremental multiset hash functions*,
+    ASIACRYPT 2003, here for detecting change, not against forgery).
+
+    Examples
+    --------
+    >>> one, two = DirectoryDigest(), DirectoryDigest()
+    >>> one.add(["a", "b"], ["00", "11"])
+    >>> two.add(["b"], ["11"])
+    >>> two.add(["a"], ["00"])
+    >>> one.hexdigest() == two.hexdigest()
+    True
+    """
+
+    def __init__(self) -> None:
+        self._sum = 0
+        self._count = 0
+
+    def add(
+        self,
+        outpaths: Sequence[str | None],
+        digests: Sequence[str | None],
+        extras: Iterable[Sequence[Any]] | None = None,
+    ) -> None:
+        """Add results; those without an output path do not count.
+
+        Parameters
+        ----------
+        outpaths
+            Relative output path of each result.
+        digests
+            sha256 of each result's bytes, in hex.
+        extras
+            The values of the extra columns, one sequence a result; None where there are no extra columns.
+        """
+        if extras is None:
+            keys = [f"{path}\0{digest}" for path, digest in zip(outpaths, digests, strict=True) if path is not None]
+        else:
+            keys = [
+                f"{path}\0{digest}\0{json.dumps(values, default=str)}"
+                for path, digest, values in zip(outpaths, digests, extras, strict=True)
+                if path is not None
+            ]
+        # Python's integers add 32 bytes in 50 ns; with sha256 this loop is under a microsecond a file.
+        self._sum += sum(int.from_bytes(sha256(key.encode()).digest(), "big") for key in keys)
+        self._sum %= _MODULUS
+        self._count += len(keys)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all results added so far: 64 hex digits."""
+        return sha256(f"{self._count}:{self._sum:064x}".encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""Read a manifest: as batches, rows, a table, or the run report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tintype.errors import ManifestError
+from tintype.manifest.schema import FIXED_COLUMNS, FORMAT_KEY, FORMAT_VERSION, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+ROWS_PER_BATCH = 16_384
+
+
+class Manifest:
+    """The manifest of a published directory. Nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    path
+        The Parquet file.
+
+    Raises
+    ------
+    ManifestError
+        By every method that reads, when the file is missing, corrupt, or was written by a newer tintype.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Manifest({str(self.path)!r})"
+
+    def __len__(self) -> int:
+        """Return the number of rows, from the file's footer."""
+        with self._open() as parquet:
+            return int(parquet.metadata.num_rows)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema: the fixed columns, then carried and recorded ones."""
+        with self._open() as parquet:
+            return parquet.schema_arrow
+
+    @property
+    def extra_schema(self) -> pa.Schema:
+        """The Arrow schema of the carried and recorded columns alone."""
+        import pyarrow as pa
+
+        return pa.schema([field for field in self.schema if field.name not in FIXED_COLUMNS])
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, rows_per_batch: int = ROWS_PER_BATCH
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows as Arrow record batches, in order, without holding the whole manifest.
+
+        Parameters
+        ----------
+        columns
+            The columns to read; all of them when None.
+        rows_per_batch
+            Most rows in one batch.
+        """
+        with self._open() as parquet, self._reading():
+            yield from parquet.iter_batches(
+                batch_size=rows_per_batch, columns=list(columns) if columns is not None else None, use_threads=False
+            )
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield each row as a dict, in order."""
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the whole manifest as a DataFrame, one row per result."""
+        with self._open() as parquet, self._reading():
+            frame: pd.DataFrame = parquet.read().to_pandas()
+            return frame
+
+    def run_report(self) -> pd.DataFrame:
+        """Return the rows as a run report.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``inpath``, with the columns ``outpath``, ``skipped_existing``, ``exception_handled``,
+            ``error_type``, ``error``, ``seconds``, ``time_finished`` and the carried and recorded ones.
+        """
+        frame = self.to_pandas().set_index("inpath")
+        status = frame["status"]
+        report = frame[["outpath"]].copy()
+        report["skipped_existing"] = status.isin([Status.SKIPPED, Status.REUSED])
+        report["exception_handled"] = status == Status.FAILED
+        for name in ("error_type", "error", "seconds", "time_finished"):
+            report[name] = frame[name]
+        for name in frame.columns:
+            if name not in FIXED_COLUMNS:
+                report[name] = frame[name]
+        return report
+
+    def _open(self) -> pq.ParquetFile:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            parquet = pq.ParquetFile(self.path)
+        except FileNotFoundError as error:
+            raise ManifestError(f"{self.path} is missing: build the stage again") from error
+        except (pa.ArrowException, OSError) as error:
+            raise self._corrupt(error) from error
+        self._check(parquet)
+        return parquet
+
+    def _check(self, parquet: pq.ParquetFile) -> None:
+        text = (parquet.schema_arrow.metadata or {}).get(FORMAT_KEY, b"")
+        version = int(text) if text.isdigit() else 0
+        missing = [name for name in FIXED_COLUMNS if name not in parquet.schema_arrow.names]
+        if version > FORMAT_VERSION:
+            parquet.close()
+            raise ManifestError(
+                f"{self.path} has manifest format {version}, and this tintype reads up to {FORMAT_VERSION}: "
+                "upgrade tintype"
+            )
+        if version == 0 or missing:
+            parquet.close()
+            raise ManifestError(f"{self.path} is not a manifest written by tintype: build the stage again")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        import pyarrow as pa
+
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise self._corrupt(error) from error
+
+    def _corrupt(self, error: BaseException) -> ManifestError:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        return ManifestError(f"{self.path} cannot be read ({reason}): remove its directory and build the stage again")

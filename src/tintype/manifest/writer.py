@@ -1,0 +1,119 @@
+"""Write a manifest as a stream of batches, in constant memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tintype.manifest.digest import DirectoryDigest
+from tintype.manifest.schema import FIXED_COLUMNS, manifest_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_PER_GROUP = 65_536
+"""Rows per Parquet row group: what a reader holds at a time."""
+
+
+@dataclass
+class ManifestSummary:
+    """What a manifest adds up to."""
+
+    digest: str = ""
+    """The directory's digest, see :class:`DirectoryDigest`."""
+    n_rows: int = 0
+    n_files: int = 0
+    """Rows with an output file."""
+    size_bytes: int = 0
+    """Size of all output files."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Number of rows of each status."""
+
+
+class ManifestWriter:
+    """Write the rows of a manifest to a Parquet file, batch by batch; a context manager.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    extra
+        Schema of the columns beyond the fixed ones: carried from upstream, or recorded.
+    """
+
+    def __init__(self, path: Path, extra: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        self.schema = manifest_schema(extra)
+        self.summary = ManifestSummary()
+        self._extra_names = list(extra.names)
+        self._digest = DirectoryDigest()
+        self._statuses: Counter[str] = Counter()
+        self._waiting: list[pa.RecordBatch] = []
+        self._n_waiting = 0
+        self._parquet = pq.ParquetWriter(
+            path, self.schema, compression="zstd", store_schema=True, use_dictionary=["status", "error_type"]
+        )
+
+    def write(self, columns: Mapping[str, Any]) -> None:
+        """Write rows.
+
+        Parameters
+        ----------
+        columns
+            A list or Arrow array for every column of the schema, all of one length.
+        """
+        import pyarrow as pa
+
+        arrays = [
+            value if isinstance(value, pa.Array) else pa.array(value, field.type)
+            for field, value in ((field, columns[field.name]) for field in self.schema)
+        ]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        self._add_up(batch, columns)
+        self._waiting.append(batch)
+        self._n_waiting += batch.num_rows
+        if self._n_waiting >= ROWS_PER_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is waiting and finish the file; the summary is complete after this."""
+        self._flush()
+        self._parquet.close()
+        self.summary.digest = self._digest.hexdigest()
+        self.summary.statuses = dict(sorted(self._statuses.items()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._parquet.close()
+
+    def _add_up(self, batch: pa.RecordBatch, columns: Mapping[str, Any]) -> None:
+        def as_list(name: str) -> list[Any]:
+            value = columns[name]
+            return value if isinstance(value, list) else batch.column(name).to_pylist()
+
+        outpaths = as_list("outpath")
+        extras = zip(*(as_list(name) for name in self._extra_names), strict=True) if self._extra_names else None
+        self._digest.add(outpaths, as_list("digest"), extras)
+        self._statuses.update(as_list("status"))
+        self.summary.n_rows += batch.num_rows
+        self.summary.n_files += batch.num_rows - batch.column(FIXED_COLUMNS.index("outpath")).null_count
+        self.summary.size_bytes += batch.column(FIXED_COLUMNS.index("size_bytes")).drop_null().sum().as_py() or 0
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            # One table with one chunk a column: the writer encodes long chunks faster than many short ones.
+            table = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
+            self._parquet.write_table(table, row_group_size=ROWS_PER_GROUP)
+            self._waiting, self._n_waiting = [], 0

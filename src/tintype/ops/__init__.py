@@ -1,0 +1,5 @@
+"""Ops: one image in, one image or number out. No files, no Luigi."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+__all__ = [
+    "Pipeline",
+]
+
+from .core import Pipeline

@@ -1,0 +1,169 @@
+"""Pipeline: load, ops and write of one file, callable for one and runnable over many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any
+
+from tintype.executors.pools import ExecutorKind
+from tintype.pipelines.file_work import LoadFunc, Op, WriteFunc
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | os.PathLike[str]
+PathFunc = Callable[[Any], PathLike]
+ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
+
+
+class Pipeline:
+    """What happens to one file: load it, put it through ops, write it.
+
+    A pipeline holds no state of a run, so one object may run in two threads at once. Its three attributes may be
+    replaced, ``pipeline.ops = [...]``, to make one pipeline from another.
+
+    Parameters
+    ----------
+    load_func
+        Called with a path or URL; returns data in memory.
+    ops
+        Functions of one argument, applied in turn: a list, a single callable, or None. An op that returns None drops
+        the file: nothing is written.
+    write_func
+        Called with the data and the path to write it to; None writes nothing, for pipelines that only record columns.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from tintype import Pipeline
+    >>> shout = Pipeline(load_func=lambda path: Path(path).read_text(), ops=str.upper,
+    ...                  write_func=lambda text, path: Path(path).write_text(text))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     source = Path(folder, "a.txt")
+    ...     _ = source.write_text("hello")
+    ...     shout(source, Path(folder, "loud.txt"))
+    'HELLO'
+    """
+
+    def __init__(
+        self, load_func: LoadFunc, ops: Iterable[Op] | Op | None = None, write_func: WriteFunc | None = None
+    ) -> None:
+        self.load_func = load_func
+        self.ops = ops
+        self.write_func = write_func
+
+    def __repr__(self) -> str:
+        names = [_name(self.load_func), *map(_name, self.ops)]
+        if self.write_func is not None:
+            names.append(_name(self.write_func))
+        return f"Pipeline({' > '.join(names)})"
+
+    @property
+    def ops(self) -> Sequence[Op]:
+        """The ops, as a list. May be set to a list, a single callable, or None."""
+        return self._ops
+
+    @ops.setter
+    def ops(self, ops: Iterable[Op] | Op | None) -> None:
+        if ops is None:
+            self._ops: list[Op] = []
+        elif callable(ops):
+            self._ops = [ops]
+        else:
+            self._ops = list(ops)
+        for op in self._ops:
+            if not callable(op):
+                raise TypeError(f"op {op!r} is a {type(op).__name__}, not a function of one argument")
+
+    def __call__(self, inpath: PathLike, outpath: PathLike | None = None) -> Any:
+        """Put one file through the pipeline.
+
+        Parameters
+        ----------
+        inpath
+            What the load function takes: a path or a URL.
+        outpath
+            Where the result goes, whole or not at all; None writes nothing.
+
+        Returns
+        -------
+        object
+            The data after the last op; None when an op dropped the file.
+        """
+        from tintype.pipelines.file_writers import WholeFileWriter
+
+        data = self.load_func(inpath)
+        for op in self._ops:
+            data = op(data)
+            if data is None:
+                return None
+        if outpath is not None and self.write_func is not None:
+            os.makedirs(os.path.dirname(os.fspath(outpath)) or ".", exist_ok=True)
+            WholeFileWriter(self.write_func)(data, os.fspath(outpath))
+        return data
+
+    def run(
+        self,
+        inpaths: Iterable[PathLike],
+        path_func: PathFunc | None,
+        n_jobs: int,
+        *,
+        skip_existing: bool = False,
+        exceptions_to_catch: ExceptionTypes | None = None,
+        executor: ExecutorKind | Executor = "threads",
+    ) -> pd.DataFrame:
+        """Put many files through the pipeline, outside any stage.
+
+        Every output is written whole or not at all, so a later run may trust the files it finds.
+
+        Parameters
+        ----------
+        inpaths
+            Paths or URLs; read once, may be a generator.
+        path_func
+            Called with an input path; returns its output path. None for a pipeline that writes nothing.
+        n_jobs
+            Files worked on at once, at least 1.
+        skip_existing
+            Leave an input out when its output is already there.
+        exceptions_to_catch
+            Exception type, or tuple of types: a file that raises one becomes a row of the report. By default nothing
+            is caught.
+        executor
+            ``"threads"``; ``"processes"``, for ops that hold Python's interpreter lock (the functions must then be
+            picklable); or any ``concurrent.futures.Executor``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The run report: one row per input in the order of `inpaths`, indexed by ``inpath``, with the columns
+            ``outpath``, ``skipped_existing``, ``exception_handled``, ``error_type``, ``error``, ``seconds``,
+            ``time_finished`` (UTC) and the recorded ones.
+
+        Raises
+        ------
+        FileError
+            When a file fails with an exception that is not to be caught. It names the file, the exception is its
+            cause, and the rows that were finished are its ``run_report``.
+        CollisionError
+            When two inputs would become one output; raised before any work is done.
+        """
+        from tintype.pipelines.run import run_over_files
+
+        return run_over_files(
+            self,
+            inpaths,
+            path_func,
+            n_jobs,
+            skip_existing=skip_existing,
+            exceptions_to_catch=exceptions_to_catch,
+            executor=executor,
+        )
+
+
+def _name(function: object) -> str:
+    inner = getattr(function, "func", function)
+    return str(getattr(inner, "__name__", None) or type(inner).__name__)

@@ -1,0 +1,5 @@
+__all__ = [
+    "DescribeImages",
+]
+
+from .describe_images import DescribeImages

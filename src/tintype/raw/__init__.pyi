@@ -1,0 +1,5 @@
+__all__ = [
+    "ImportFolder",
+]
+
+from .import_folder import ImportFolder

@@ -1,0 +1,182 @@
+"""Import a folder of files as it is: the first stage of a dataset that begins on a disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, ClassVar, Literal
+
+import luigi
+
+from tintype.errors import SettingsError
+from tintype.pipelines.core import Pipeline
+from tintype.targets.relative_paths import printable
+from tintype.tasks.file_stage import FileStage
+from tintype.tasks.rows import InputRows, RecordRows
+from tintype.write_funcs.files import copy_file, link_file, symlink_file
+
+logger = logging.getLogger("luigi-interface.tintype")
+
+
+class ImportFolder(FileStage):
+    """Bring a folder of files into ``raw``, under the same relative paths.
+
+    Hidden files and folders (a leading dot) are left out, and so is the dataset's own base directory when it lies
+    inside the folder. A folder inside that is a symbolic link is not followed. Once imported, the folder may go: what
+    was imported stays complete; when the folder is there, new, changed and vanished files have it imported again.
+
+    Every file carries the column ``label``, see :meth:`label`.
+
+    Examples
+    --------
+    >>> class Photos(ImportFolder):
+    ...     folder = luigi.Parameter(default="photos")
+    ...     patterns = ("*.jpg", "*.png")
+    >>> Photos().output().path
+    'data/raw/Photos'
+    """
+
+    folder = luigi.Parameter(description="the folder to import")
+
+    layer = "raw"
+    patterns: Sequence[str] = ("*",)
+    """Shell patterns, in any case of letters; one without a slash is matched with the file's name, else with its
+    relative path."""
+    exclude: Sequence[str] = ()
+    """Patterns of files to leave out."""
+    mode: Literal["copy", "hardlink", "symlink"] = "copy"
+    """How a file comes in. Links take no space; who changes the original then changes the dataset."""
+    not_in_recipe = FileStage.not_in_recipe | {"folder", "carried_columns"}  # what the folder holds counts, not where
+    carried_columns: ClassVar[Mapping[str, type]] = {"label": str}
+
+    def pipeline(self) -> Pipeline:
+        """Return the pipeline that copies or links one file."""
+        writers = {"copy": copy_file, "hardlink": link_file, "symlink": symlink_file}
+        if self.mode not in writers:
+            raise SettingsError(f"{type(self).__name__}.mode is {self.mode!r}: give one of {', '.join(writers)}")
+        return Pipeline(load_func=str, write_func=writers[self.mode])
+
+    def input_folder(self) -> str:
+        """Return the folder to import."""
+        return str(self.folder)
+
+    def rows(self) -> InputRows:
+        """Return the files of the folder as they are now, in the order of their names."""
+        listing = Listing(self._walk())
+        return RecordRows(lambda: map(self._record, listing), self.carried_columns)
+
+    def label(self, inpath: str) -> str | None:
+        """Return the label of a file: by default the name of the folder it lies in, None at the top."""
+        folder = inpath.rpartition("/")[0]
+        return folder.rpartition("/")[2] or None
+
+    def input_digests(self) -> Mapping[str, str]:
+        """Return the digest of the folder's listing: path, size and time of change of each file."""
+        stamp = self.output().stamp()
+        if stamp is not None and not os.path.isdir(self.folder):
+            logger.warning("%s is not there (any more): %s stays as it was imported", self.folder, self.output())
+            return stamp.recipe.inputs
+        digest = sha256()
+        for path in self._walk():
+            digest.update(_describe_file(os.path.join(self.folder, path), path))
+        return {"folder": digest.hexdigest()}
+
+    def _walk(self) -> Iterator[str]:
+        patterns = _check_patterns("patterns", self.patterns)
+        exclude = _check_patterns("exclude", self.exclude)
+        for path in walk_sorted(self._existing_folder(), skip=os.path.realpath(self.base_dir)):
+            if _matches(path, patterns) and not _matches(path, exclude):
+                yield path
+
+    def _record(self, inpath: str) -> dict[str, Any]:
+        label = self.label(inpath)
+        return {"inpath": inpath, "label": None if label is None else printable(label)}
+
+    def _existing_folder(self) -> Path:
+        folder = Path(self.folder)
+        if not folder.is_dir():
+            found = "is a file" if folder.exists() else "does not exist"
+            raise SettingsError(
+                f"the folder {str(folder)!r} to import {found} (looked in {os.getcwd()}): "
+                f"set {type(self).__name__}.folder to the folder that holds the files"
+            )
+        return folder
+
+
+class Listing:
+    """Paths that can be iterated over any number of times, as they were at first.
+
+    Kept in a temporary file, so that a listing of any length needs no memory.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as the listing
+        for path in paths:
+            self._file.write(os.fsencode(path) + b"\0")
+        self._file.flush()
+
+    def __iter__(self) -> Iterator[str]:
+        offset, rest = 0, b""
+        while chunk := os.pread(self._file.fileno(), 1 << 16, offset):
+            offset += len(chunk)
+            *paths, rest = (rest + chunk).split(b"\0")
+            yield from map(os.fsdecode, paths)
+
+
+def walk_sorted(folder: Path, *, skip: str) -> Iterator[str]:
+    """Yield the relative path of every file below `folder`, in the order of their names, hidden ones left out.
+
+    Parameters
+    ----------
+    folder
+        Where to begin.
+    skip
+        Real path of a folder to leave out.
+    """
+    waiting = [""]
+    while waiting:
+        path = waiting.pop()
+        if path and not path.endswith("/"):
+            yield path
+            continue
+        if os.path.realpath(folder / path) == skip:
+            continue
+        with os.scandir(folder / path) as entries:
+            names = [
+                f"{path}{entry.name}/" if entry.is_dir(follow_symlinks=False) else f"{path}{entry.name}"
+                for entry in entries
+                if not entry.name.startswith(".") and _is_wanted(entry)
+            ]
+        waiting.extend(sorted(names, key=os.fsencode, reverse=True))
+
+
+def _is_wanted(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, a file, or a link to a file; a link to nothing shows up as a failed row."""
+    if entry.is_symlink():
+        return not entry.is_dir()
+    return entry.is_file() or entry.is_dir()
+
+
+def _check_patterns(name: str, patterns: Sequence[str]) -> list[str]:
+    if isinstance(patterns, str):
+        raise SettingsError(f"{name} is the text {patterns!r}: give a tuple of patterns, ({patterns!r},)")
+    return [pattern.lower() for pattern in patterns]
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    path = path.lower()
+    name = path.rpartition("/")[2]
+    return any(pattern == "*" or fnmatchcase(path if "/" in pattern else name, pattern) for pattern in patterns)
+
+
+def _describe_file(path: str, name: str) -> bytes:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return b""  # a link to nothing, or gone since the listing
+    return f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")

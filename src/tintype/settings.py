@@ -1,0 +1,86 @@
+"""Settings: the ``[tintype]`` section of Luigi's configuration, read when asked, never at import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from tintype.errors import SettingsError
+
+DEFAULT_MAX_IMAGE_PIXELS = 178_956_970
+"""Pixels an image may have: the number at which Pillow itself refuses a decompression bomb (half a gigabyte of RGB)."""
+
+Progress = Literal["auto", "bar", "log", "none"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for every stage of a process.
+
+    Examples
+    --------
+    In ``luigi.cfg``::
+
+        [tintype]
+        n_jobs = 8
+        durable = false
+    """
+
+    n_jobs: int
+    """Files worked on at once where a stage does not say; by default the number of usable cores."""
+    durable: bool = True
+    """Make a directory durable (syncfs, fsync) before it is published."""
+    progress: Progress = "auto"
+    """``bar`` on a terminal and ``log`` lines elsewhere (``auto``), or one of them, or ``none``."""
+    max_image_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
+    """Images with more pixels (rows times columns) are errors."""
+
+
+def count_usable_cores() -> int:
+    """Return the number of cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_settings() -> Settings:
+    """Read the ``[tintype]`` section of Luigi's configuration as it is now.
+
+    Raises
+    ------
+    SettingsError
+        When a value cannot be used; the message names the setting, the value and what would do.
+    """
+    from luigi import configuration
+
+    config = configuration.get_config()
+
+    def read_int(name: str, default: int) -> int:
+        text = str(config.get("tintype", name, default))
+        try:
+            value = int(text)
+        except ValueError:
+            value = 0
+        if value < 1:
+            raise SettingsError(
+                f"[tintype] {name} = {text!r} in Luigi's configuration: give a whole number, at least 1"
+            )
+        return value
+
+    def read_choice(name: str, default: str, choices: dict[str, str]) -> str:
+        text = str(config.get("tintype", name, default)).strip().lower()
+        if text not in choices:
+            raise SettingsError(
+                f"[tintype] {name} = {text!r} in Luigi's configuration: give one of {', '.join(choices)}"
+            )
+        return choices[text]
+
+    truth = {"true": "true", "false": "false", "yes": "true", "no": "false", "1": "true", "0": "false"}
+    progress: dict[str, Progress] = {"auto": "auto", "bar": "bar", "log": "log", "none": "none"}
+    return Settings(
+        n_jobs=read_int("n_jobs", count_usable_cores()),
+        durable=read_choice("durable", "true", truth) == "true",
+        progress=progress[read_choice("progress", "auto", {name: name for name in progress})],
+        max_image_pixels=read_int("max_image_pixels", DEFAULT_MAX_IMAGE_PIXELS),
+    )

@@ -1,0 +1,10 @@
+__all__ = [
+    "DirectoryTarget",
+    "Staging",
+    "Stamp",
+    "Verification",
+]
+
+from .directory import DirectoryTarget, Verification
+from .staging import Staging
+from .stamp import Stamp

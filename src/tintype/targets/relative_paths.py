@@ -1,0 +1,76 @@
+"""The relative paths of results, and the files of a directory tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from tintype.errors import SettingsError
+from tintype.manifest.schema import RESERVED_NAMES
+
+_MAX_NAME_BYTES = 255
+
+
+def check_outpath(outpath: str) -> None:
+    """Refuse an output path that would leave the directory or that cannot be written.
+
+    Parameters
+    ----------
+    outpath
+        Relative to the stage's directory, with ``/``.
+
+    Raises
+    ------
+    SettingsError
+        When it is empty or absolute, has an empty, ``.`` or ``..`` part, a NUL, a part of more than 255 bytes, or
+        text that is not Unicode, or when it is one of the names the directory keeps for itself.
+    """
+    parts = outpath.split("/")
+    if outpath in RESERVED_NAMES:
+        raise SettingsError(f"output path {outpath!r} is a name that tintype keeps for itself: give another")
+    if "\0" in outpath or any(part in {"", ".", ".."} for part in parts):
+        raise SettingsError(
+            f"output path {outpath!r} is empty, absolute, or has an empty, '.' or '..' part: "
+            "give a path that stays inside the stage's directory"
+        )
+    if not outpath.isascii():
+        try:
+            outpath.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(
+                f"the name {printable(outpath)} holds bytes that are not UTF-8: rename it, with convmv for example"
+            ) from None
+    if len(outpath) > _MAX_NAME_BYTES // 4 and any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in parts):
+        raise SettingsError(f"output path {outpath!r} has a part of more than {_MAX_NAME_BYTES} bytes: shorten it")
+
+
+def printable(name: str) -> str:
+    r"""Return a file name with bytes that are not UTF-8 shown as ``\xNN``.
+
+    Examples
+    --------
+    >>> print(printable(b"caf\xe9.jpg".decode("utf-8", "surrogateescape")))
+    caf\xe9.jpg
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def walk_files(folder: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the relative path and the directory entry of every file below `folder`, in no particular order.
+
+    Symbolic links are files here, whatever they lead to. Holds one level of names at a time. A missing folder has no
+    files.
+    """
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        try:
+            entries = os.scandir(os.path.join(folder, prefix))
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{prefix}{entry.name}/")
+                else:
+                    yield f"{prefix}{entry.name}", entry

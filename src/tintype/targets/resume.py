@@ -1,0 +1,74 @@
+"""Compare a staging directory with its journals: keep the files they prove, drop the rest."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+from tintype.manifest.schema import Status
+from tintype.targets.journal import Journal
+from tintype.targets.relative_paths import walk_files
+from tintype.write_funcs.files import hash_file
+
+
+def prove_files(files: Path, journals: Sequence[Journal], *, deep: bool) -> tuple[int, int]:
+    """Remove every file that no journal proves, and forget every result whose file is not there.
+
+    Results that failed are forgotten too, so that they are tried again. Costs 17 bytes of memory a finished file.
+
+    Parameters
+    ----------
+    files
+        The directory that is being filled; may be missing.
+    journals
+        What says which files are finished.
+    deep
+        Prove each file by its bytes, not by its size.
+
+    Returns
+    -------
+    n_kept, n_dropped
+        Number of files kept, and removed.
+    """
+    import numpy as np
+
+    keys, owners, digests = array("q"), array("Q"), array("Q")
+    for number, journal in enumerate(journals):
+        for result in journal.results():
+            if result.status == Status.FAILED:
+                journal.forget(result.number)
+            elif result.outpath is not None:
+                keys.append(hash((result.outpath, result.size_bytes)))
+                owners.append(result.number * len(journals) + number)
+                digests.append(int((result.digest or "0")[:16], 16) if deep else 0)
+    key_array = np.frombuffer(keys, np.int64) if keys else np.zeros(0, np.int64)
+    order = np.argsort(key_array, kind="stable")
+    sorted_keys = key_array[order]
+    found = np.zeros(len(keys), bool)
+
+    n_dropped = 0
+    for outpath, entry in walk_files(files):
+        size_bytes = _size(entry)
+        key = hash((outpath, size_bytes))
+        place = int(np.searchsorted(sorted_keys, key))
+        if place < len(order) and sorted_keys[place] == key:
+            owner = int(order[place])
+            if not deep or int(hash_file(entry.path)[0][:16], 16) == digests[owner]:
+                found[owner] = True
+                continue
+        os.unlink(entry.path)
+        n_dropped += 1
+    for missing in np.flatnonzero(~found).tolist():
+        index, number = divmod(owners[missing], len(journals))
+        journals[number].forget(index)
+    return int(found.sum()), n_dropped
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    """Return the size of what a name leads to; -1 for a link to nothing."""
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return -1

@@ -1,0 +1,348 @@
+"""Fill a directory out of sight, resume after a kill, and publish it by one rename.
+
+Beside the directory ``Photos`` lie, hidden, while it is built::
+
+    .Photos.staging/         exists only while a build is going on, or waits to be resumed
+        lock                 held by the process that builds
+        recipe.json          what is being built; another recipe starts from nothing
+        rows-0000.jsonl      the journal of the rows, one file for each run
+        added-0000.jsonl     the journal of files that belong to the whole directory
+        files/               becomes the directory
+    .Photos.trash-<build>/   what was replaced, on its way out
+    .Photos.old-<build>/     what is being replaced, where the kernel cannot exchange two names
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import time_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tintype.errors import CollisionError, StagingError, StampError, StrayDirectoryError, TintypeError
+from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
+from tintype.pipelines.file_work import FileResult
+from tintype.recipe import Recipe
+from tintype.targets.journal import Journal
+from tintype.targets.lock import LOCK_NAME, FolderLock
+from tintype.targets.relative_paths import check_outpath
+from tintype.targets.renames import ExchangeUnsupportedError, exchange, rename_new, sync, sync_tree
+from tintype.targets.resume import prove_files
+from tintype.targets.stamp import Stamp, read_stamp
+from tintype.write_funcs.files import hash_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tintype.manifest.writer import ManifestSummary
+
+logger = logging.getLogger("luigi-interface.tintype")
+
+RECIPE_NAME = "recipe.json"
+
+
+class Staging:
+    """A directory that is being built; a context manager that holds its lock.
+
+    Opening it makes or resumes the staging directory. Leaving it closes the journals and lets go of the lock; what
+    was not published stays for the next run.
+
+    Parameters
+    ----------
+    path
+        Where the directory will be published.
+    recipe
+        What it is built by. A staging directory of another recipe is dropped.
+
+    Raises
+    ------
+    StagingLockedError
+        When another process is building the same directory.
+    StrayDirectoryError
+        When something that tintype did not make stands at `path`.
+    StagingError
+        When the disk refuses.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe) -> None:
+        self.path = path
+        self.recipe = recipe
+        self.folder = path.with_name(f".{path.name}.staging")
+        self.files = self.folder / "files"
+        with disk_errors(f"preparing {self.folder}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self.folder, path)
+        try:
+            with disk_errors(f"preparing {self.folder}"):
+                self._recover()
+                refuse_stray(path)
+                self.build_id, deep = self._begin()
+                self.rows = Journal(self.folder, "rows")
+                self.added = Journal(self.folder, "added")
+                self.n_kept, n_dropped = prove_files(self.files, (self.rows, self.added), deep=deep)
+                self.files.mkdir(exist_ok=True)
+        except BaseException:
+            self._lock.release()
+            raise
+        if self.n_kept or n_dropped:
+            logger.info("%s: resumed, %d finished files kept, %d dropped", path, self.n_kept, n_dropped)
+        self._index_of_added = {result.outpath: result.number for result in self.added.results()}
+        self._added_now: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def is_finished(self, outpath: str) -> bool:
+        """Return whether an earlier run of this build had already added this file."""
+        return outpath in self._index_of_added
+
+    def add(self, outpath: str, *, inpath: str | None = None, columns: Mapping[str, Any] | None = None) -> None:
+        """Put a file that lies whole under ``files`` on the manifest.
+
+        Parameters
+        ----------
+        outpath
+            Relative to ``files``, with ``/``.
+        inpath
+            The input it was made from; None when it was made from all of them.
+        columns
+            Values of declared columns.
+
+        Raises
+        ------
+        CollisionError
+            When this run has added the same path before.
+        StagingError
+            When there is no such file.
+        """
+        check_outpath(outpath)
+        if outpath in self._added_now:
+            raise CollisionError(f"{outpath} was added twice to {self.path}: give each file a path of its own")
+        started = time_ns() // 1000
+        with disk_errors(f"adding {outpath} to {self.path}"):
+            digest, size_bytes = hash_file(self.files / outpath)
+        self._added_now.add(outpath)
+        index = self._index_of_added.setdefault(outpath, len(self._index_of_added))
+        now = time_ns() // 1000
+        row = FileResult(
+            index, inpath, str(Status.WRITTEN), outpath, None, None, digest, size_bytes, now - started, now,
+            dict(columns) if columns else None,
+        )  # fmt: skip
+        self.added.append([row])
+
+    def publish(self, batches: Iterable[Mapping[str, Any]], extra: pa.Schema, *, durable: bool = True) -> Stamp:
+        """Write the manifest and the stamp, and rename the directory to where it belongs.
+
+        Parameters
+        ----------
+        batches
+            The rows of the manifest, column by column.
+        extra
+            Schema of the columns beyond the fixed ones.
+        durable
+            Make everything durable first, so that the directory is whole even after a power cut.
+
+        Returns
+        -------
+        Stamp
+            Of the published directory.
+        """
+        from tintype.manifest.writer import ManifestWriter
+
+        self.rows.flush()
+        self.added.flush()
+        with disk_errors(f"publishing {self.path}"):
+            with ManifestWriter(self.files / MANIFEST_NAME, extra) as writer:
+                for batch in batches:
+                    writer.write(batch)
+            stamp = self._make_stamp(writer.summary)
+            (self.files / STAMP_NAME).write_text(json.dumps(stamp.to_json(), indent=1) + "\n", encoding="utf-8")
+            if durable:
+                sync_tree(self.files)
+                for path in (self.files / MANIFEST_NAME, self.files / STAMP_NAME, self.files):
+                    sync(path)
+            self._move_in()
+            if durable:
+                sync(self.path.parent)
+        self.discard()
+        return stamp
+
+    def discard(self) -> None:
+        """Remove the staging directory, and with it what was replaced, and let go of the lock.
+
+        What cannot be removed is left to the next run, which sweeps it: the published directory is not touched by it.
+        """
+        try:
+            self._close_journals()
+            # Out of the way first: a half-removed staging directory must never be resumed.
+            trash = self._sibling("trash", uuid.uuid4().hex[:12])
+            os.rename(self.folder, trash)
+            _remove(trash)
+        except OSError as error:
+            logger.warning("%s is left behind (%s): the next build of the stage removes it", self.folder, error)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close the journals and let go of the lock; harmless a second time."""
+        try:
+            self._close_journals()
+        finally:
+            self._lock.release()
+
+    def _close_journals(self) -> None:
+        try:
+            self.rows.close()
+        finally:
+            self.added.close()
+
+    def _sibling(self, kind: str, build_id: str) -> Path:
+        return self.path.with_name(f".{self.path.name}.{kind}-{build_id}")
+
+    def _recover(self) -> None:
+        """Undo what an interrupted replacement left: put the old directory back, or sweep it."""
+        for old in self.path.parent.glob(f"{glob.escape(str(self._sibling('old', '').name))}*"):
+            if not os.path.lexists(self.path) and read_stamp(old) is not None:
+                os.rename(old, self.path)
+                logger.warning("%s: put back after an interrupted replacement", self.path)
+            else:
+                _remove(old)
+        for trash in self.path.parent.glob(f"{glob.escape(str(self._sibling('trash', '').name))}*"):
+            _remove(trash)
+
+    def _begin(self) -> tuple[str, bool]:
+        """Return the build's id, and whether files must be proven by their bytes; clear what cannot be resumed."""
+        begun = self._read_begun()
+        if begun is not None and begun["recipe"] == self.recipe.to_json() and not self._holds_replaced(begun):
+            for name in RESERVED_NAMES:
+                (self.files / name).unlink(missing_ok=True)
+            # After a power cut a file may have its size and not its bytes.
+            return str(begun["build_id"]), begun.get("boot_id") != _boot_id()
+        self._clear()
+        begun = {"build_id": uuid.uuid4().hex, "boot_id": _boot_id(), "recipe": self.recipe.to_json()}
+        draft = self.folder / f"{RECIPE_NAME}.draft"
+        draft.write_text(json.dumps(begun, indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, self.folder / RECIPE_NAME)
+        return begun["build_id"], False
+
+    def _read_begun(self) -> dict[str, Any] | None:
+        try:
+            begun = json.loads((self.folder / RECIPE_NAME).read_bytes())
+            return {**begun, "recipe": begun["recipe"], "build_id": begun["build_id"]}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def _holds_replaced(self, begun: Mapping[str, Any]) -> bool:
+        """Return whether ``files`` is a directory that was swapped out, by a build that ended before it cleared up."""
+        try:
+            stamp = read_stamp(self.files)
+        except StampError:
+            return False  # our own, torn by a kill: a published stamp is whole
+        return stamp is not None and stamp.build_id != begun["build_id"]
+
+    def _clear(self) -> None:
+        (self.folder / RECIPE_NAME).unlink(missing_ok=True)  # first: without it nothing here is resumed
+        for entry in list(self.folder.iterdir()):
+            if entry.name != LOCK_NAME:
+                _remove(entry)
+
+    def _make_stamp(self, summary: ManifestSummary) -> Stamp:
+        return Stamp(
+            recipe=self.recipe,
+            build_id=self.build_id,
+            digest=summary.digest,
+            n_rows=summary.n_rows,
+            n_files=summary.n_files,
+            size_bytes=summary.size_bytes,
+            time_published=datetime.now(UTC).isoformat(timespec="seconds"),
+            tintype_version=version("tintype"),
+            statuses=summary.statuses,
+        )
+
+    def _move_in(self) -> None:
+        """Put ``files`` where it belongs; what was there is in ``files`` afterwards."""
+        try:
+            rename_new(self.files, self.path)
+            return
+        except FileExistsError:
+            refuse_stray(self.path)
+        try:
+            exchange(self.files, self.path)
+        except ExchangeUnsupportedError:
+            old = self._sibling("old", self.build_id)
+            os.rename(self.path, old)
+            try:
+                os.rename(self.files, self.path)
+            except BaseException:
+                os.rename(old, self.path)
+                raise
+            os.rename(old, self.files)
+
+
+def refuse_stray(path: Path) -> None:
+    """Refuse to build where something stands that tintype did not make.
+
+    Raises
+    ------
+    StrayDirectoryError
+        When `path` is neither absent, nor an empty directory, nor one with a stamp.
+    StampError
+        When the stamp is corrupt or from a newer tintype.
+    """
+    if not os.path.lexists(path) or read_stamp(path) is not None:
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    raise StrayDirectoryError(
+        f"{path} is there, but tintype did not make it (it has no {STAMP_NAME}): "
+        "move it away, or choose another base_dir or class name"
+    )
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turn the disk's errors into one sentence that says what was being done and what to do."""
+    try:
+        yield
+    except TintypeError:
+        raise
+    except OSError as error:
+        cures = {
+            errno.ENOSPC: "make room and run again; what is finished is kept",
+            errno.EDQUOT: "make room and run again; what is finished is kept",
+            errno.EROFS: "choose a base_dir that can be written",
+            errno.EACCES: "choose a base_dir that can be written",
+            errno.EPERM: "choose a base_dir that can be written",
+        }
+        where = f" ({error.filename})" if error.filename else ""
+        cure = cures.get(error.errno or 0, "run again when the disk is well; what is finished is kept")
+        raise StagingError(error.errno, f"{error.strerror or error} while {doing}{where}: {cure}") from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _boot_id() -> str | None:
+    """Return a text that changes when the machine starts anew; None where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None

@@ -1,0 +1,62 @@
+"""The name and the digest of what a stage reads."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from typing import Any
+
+from tintype.errors import SettingsError
+from tintype.targets.directory import DirectoryTarget
+
+
+def input_name(target: Any, base_dir: str) -> str:
+    """Return a name for an input that stays when the dataset is moved: its path below `base_dir` where it has one."""
+    path = getattr(target, "path", None)
+    if path is None:
+        return str(target)
+    relative = os.path.relpath(path, base_dir)
+    return str(path) if relative.startswith("..") else relative.replace(os.sep, "/")
+
+
+def input_digest(target: Any) -> str:
+    """Return the digest of an input.
+
+    A directory that tintype published has its digest in its stamp. Of any other target with a local path its size and
+    time of change count; of one without a path only its name.
+    """
+    if isinstance(target, DirectoryTarget):
+        stamp = target.stamp()
+        return stamp.digest if stamp is not None else "absent"
+    path = getattr(target, "path", None)
+    if path is None:
+        return str(target)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return "absent"
+    return f"{status.st_size} bytes at {status.st_mtime_ns}"
+
+
+def listing_digest(entries: list[tuple[str, int, int]]) -> str:
+    """Return the digest of a listing: (relative path, size in bytes, time of change in ns) of each file, sorted."""
+    digest = sha256()
+    for path, size_bytes, mtime_ns in entries:
+        digest.update(f"{path}\0{size_bytes}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def only_directory(targets: list[Any], family: str) -> DirectoryTarget:
+    """Return the one published directory that a file stage reads.
+
+    Raises
+    ------
+    SettingsError
+        When it has none, several, or one that no stage made.
+    """
+    if len(targets) == 1 and isinstance(targets[0], DirectoryTarget):
+        return targets[0]
+    raise SettingsError(
+        f"{family} requires {[str(target) for target in targets]}: "
+        "let it require exactly one stage, or override rows() to say what it works on"
+    )

@@ -1,0 +1,73 @@
+"""From the journal to the manifest: the results of some rows as the columns of its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tintype.errors import StagingError
+from tintype.targets.journal import Journal
+from tintype.tasks.rows import InputRows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS_PER_BATCH = 16_384
+
+
+def file_batches(journal: Journal, rows: InputRows, recorded: pa.Schema) -> Iterator[Mapping[str, Any]]:
+    """Yield the manifest's columns for the inputs of a stage, in the order of the inputs.
+
+    Parameters
+    ----------
+    journal
+        Has a result for every input.
+    rows
+        The inputs.
+    recorded
+        Schema of the recorded columns.
+    """
+    for batch in rows.batches():
+        columns = journal.columns(batch.start, batch.start + len(batch))
+        if None in columns["status"]:
+            missing = batch.inpaths[columns["status"].index(None)]
+            raise StagingError(f"the journal has no result for {missing}: run again")
+        carried = {name: batch.carried.column(name) for name in batch.carried.schema.names}
+        yield {**_fixed_columns(columns, batch.input_digests), **carried, **_recorded_columns(columns, recorded)}
+
+
+def added_batches(journal: Journal, extra: pa.Schema) -> Iterator[Mapping[str, Any]]:
+    """Yield the manifest's columns for the files that were added to the directory as a whole."""
+    for start in range(0, len(journal), _ROWS_PER_BATCH):
+        stop = min(start + _ROWS_PER_BATCH, len(journal))
+        columns = journal.columns(start, stop)
+        known = [place for place, status in enumerate(columns["status"]) if status is not None]
+        columns = {name: [values[place] for place in known] for name, values in columns.items()}
+        if known:
+            yield {**_fixed_columns(columns, [None] * len(known)), **_recorded_columns(columns, extra)}
+
+
+def _fixed_columns(columns: dict[str, list[Any]], input_digests: list[str | None]) -> dict[str, Any]:
+    import numpy as np
+    import pyarrow as pa
+
+    microseconds = np.array(columns["microseconds"], np.int64)
+    return {
+        "inpath": columns["inpath"],
+        "outpath": columns["outpath"],
+        "status": columns["status"],
+        "error_type": columns["error_type"],
+        "error": columns["error"],
+        "input_digest": input_digests,
+        "digest": columns["digest"],
+        "size_bytes": columns["size_bytes"],
+        "seconds": pa.array(microseconds / 1e6),
+        "time_finished": pa.array(columns["time_finished"], pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+    }
+
+
+def _recorded_columns(columns: dict[str, list[Any]], recorded: pa.Schema) -> dict[str, list[Any]]:
+    if not recorded.names:
+        return {}
+    rows = [row or {} for row in columns["columns"]]
+    return {name: [row.get(name) for row in rows] for name in recorded.names}

@@ -1,0 +1,175 @@
+"""What a file stage works on: rows, streamed in batches, any number of times and always in the same order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from tintype.errors import ManifestError
+from tintype.manifest.reader import Manifest
+from tintype.manifest.schema import FIXED_COLUMNS, columns_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_PER_BATCH = 16_384
+
+
+class InputRow(Mapping[str, Any]):
+    """One input of a stage: its path, and the columns that travel with it.
+
+    A read-only mapping of the column names; values are looked up when they are asked for.
+    """
+
+    __slots__ = ("_batch", "_place")
+
+    def __init__(self, batch: RowBatch, place: int) -> None:
+        self._batch = batch
+        self._place = place
+
+    @property
+    def inpath(self) -> str:
+        """The input's path, relative to the upstream directory."""
+        return self._batch.inpaths[self._place]
+
+    def __getitem__(self, name: str) -> Any:
+        return self._batch.carried.column(name)[self._place].as_py()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batch.carried.schema.names)
+
+    def __len__(self) -> int:
+        return len(self._batch.carried.schema.names)
+
+    def __repr__(self) -> str:
+        return f"InputRow({self.inpath!r}, {dict(self)!r})"
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Some consecutive inputs, column by column."""
+
+    start: int
+    """Number of the first row."""
+    inpaths: list[str]
+    input_digests: list[str | None]
+    carried: pa.RecordBatch
+    """The columns that travel with each file."""
+
+    def __len__(self) -> int:
+        return len(self.inpaths)
+
+    def rows(self) -> Iterator[InputRow]:
+        """Yield the inputs one by one."""
+        return (InputRow(self, place) for place in range(len(self)))
+
+
+class InputRows(ABC):
+    """The inputs of a stage."""
+
+    @property
+    @abstractmethod
+    def carried_schema(self) -> pa.Schema:
+        """Arrow schema of the columns that travel with each file."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[RowBatch]:
+        """Yield the inputs in batches, from the start, in the same order every time."""
+
+
+class ManifestRows(InputRows):
+    """The files of an upstream manifest, with the columns they carry and those recorded for them."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+
+    @cached_property
+    def carried_schema(self) -> pa.Schema:
+        """Arrow schema of every upstream column that is not one of the manifest's own."""
+        return self._manifest.extra_schema
+
+    def batches(self) -> Iterator[RowBatch]:
+        """Yield the upstream files; rows without a file (failed, dropped, recorded) are left out."""
+        import pyarrow as pa
+
+        carried_names = self.carried_schema.names
+        start = 0
+        for batch in self._manifest.batches(["outpath", "digest", *carried_names], rows_per_batch=ROWS_PER_BATCH):
+            if batch.column("outpath").null_count:
+                batch = batch.filter(batch.column("outpath").is_valid())
+            if batch.num_rows == 0:
+                continue
+            yield RowBatch(
+                start,
+                batch.column("outpath").to_pylist(),
+                batch.column("digest").to_pylist(),
+                pa.RecordBatch.from_arrays([batch.column(name) for name in carried_names], schema=self.carried_schema)
+                if carried_names
+                else _no_columns(batch.num_rows),
+            )
+            start += batch.num_rows
+
+
+class RecordRows(InputRows):
+    """Inputs from anything that can be iterated over again: a listing, a list of dicts, a file of rows.
+
+    Parameters
+    ----------
+    make_records
+        Called for each pass; returns an iterable of mappings with an ``inpath`` and any of the `columns`.
+    columns
+        Type of each column that travels with a file: bool, int, float or str.
+
+    Examples
+    --------
+    >>> rows = RecordRows(lambda: [{"inpath": "a.jpg", "label": "cat"}], {"label": str})
+    >>> [(row.inpath, row["label"]) for batch in rows.batches() for row in batch.rows()]
+    [('a.jpg', 'cat')]
+    """
+
+    def __init__(
+        self, make_records: Callable[[], Iterable[Mapping[str, Any]]], columns: Mapping[str, type] | None = None
+    ) -> None:
+        self._make_records = make_records
+        self._columns = dict(columns or {})
+        for name in self._columns:
+            if name in FIXED_COLUMNS:
+                raise ManifestError(f"column {name!r} is the manifest's own: give the carried column another name")
+
+    @cached_property
+    def carried_schema(self) -> pa.Schema:
+        """Arrow schema of the declared columns."""
+        return columns_schema(self._columns)
+
+    def batches(self) -> Iterator[RowBatch]:
+        """Yield the records in batches."""
+        import pyarrow as pa
+
+        records = iter(self._make_records())
+        start = 0
+        while chunk := list(islice(records, ROWS_PER_BATCH)):
+            if self._columns:
+                arrays = [
+                    pa.array([record.get(field.name) for record in chunk], field.type) for field in self.carried_schema
+                ]
+                carried = pa.RecordBatch.from_arrays(arrays, schema=self.carried_schema)
+            else:
+                carried = _no_columns(len(chunk))
+            yield RowBatch(
+                start,
+                [record["inpath"] for record in chunk],
+                [record.get("input_digest") for record in chunk],
+                carried,
+            )
+            start += len(chunk)
+
+
+def _no_columns(n_rows: int) -> pa.RecordBatch:
+    """Return a batch with rows and no columns."""
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * n_rows, pa.struct([])))

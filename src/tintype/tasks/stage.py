@@ -1,0 +1,169 @@
+"""Stage: one Luigi task that makes one directory."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import luigi
+from luigi.task import flatten
+
+from tintype.errors import SettingsError
+from tintype.manifest.schema import columns_schema
+from tintype.recipe import Keep, Rebuild, Recipe, decide
+from tintype.settings import read_settings
+from tintype.targets.directory import DirectoryTarget
+from tintype.targets.staging import Staging
+from tintype.tasks.attributes import changed_parameters, plain_attributes, significant_parameters
+from tintype.tasks.graph import claim_directory, upstream_first
+from tintype.tasks.inputs import input_digest, input_name
+from tintype.tasks.interruption import stoppable
+from tintype.tasks.naming import directory_name
+from tintype.tasks.result_columns import added_batches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger("luigi-interface.tintype")
+
+
+class Stage(luigi.Task):
+    """One stage of a dataset: a Luigi task whose output is one directory, ``<base_dir>/<layer>/<Family>``.
+
+    Subclass it and write :meth:`build` to make a whole directory at once; for work on many files one by one subclass
+    :class:`tintype.tasks.FileStage`. Set ``version`` to another value to have the directory built again.
+
+    Examples
+    --------
+    >>> class Greeting(Stage):
+    ...     layer = "processed"
+    ...     def build(self, staging):
+    ...         (staging.files / "hello.txt").write_text("hello")
+    ...         staging.add("hello.txt")
+    >>> Greeting(base_dir="data").output().path
+    'data/processed/Greeting'
+    """
+
+    base_dir = luigi.Parameter(default="data", description="the dataset's home; holds raw, interim and processed")
+    n_jobs: int | None = luigi.OptionalIntParameter(
+        default=None, significant=False, description="files worked on at once; by default [tintype] n_jobs"
+    )
+
+    layer: ClassVar[str] = ""
+    """``raw``, ``interim`` or ``processed``."""
+    version: ClassVar[str] = "1"
+    """Raised by hand when the directory must be built again."""
+    recorded_columns: ClassVar[Mapping[str, type]] = {}
+    """Type of each column that this stage adds to its rows: bool, int, float or str."""
+    not_in_recipe: ClassVar[frozenset[str]] = frozenset({"layer", "version", "not_in_recipe"})
+    """Class attributes and parameters that say how to build, or from where, and not what."""
+
+    @abstractmethod
+    def build(self, staging: Staging) -> None:
+        """Fill ``staging.files``, and put each file on the manifest with ``staging.add``.
+
+        After a kill or an error it is called again on what was finished: ``staging.is_finished(outpath)`` says what
+        need not be made anew.
+        """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as class and parameters: what Luigi hangs on a running task stays in its process."""
+        return partial(type(self), **self.param_kwargs), ()
+
+    def output(self) -> DirectoryTarget:
+        """Return the directory that this stage publishes."""
+        if not self.layer or "/" in self.layer:
+            raise SettingsError(
+                f"{type(self).__name__}.layer is {self.layer!r}: set it to 'raw', 'interim' or 'processed', "
+                "or derive the class from one in tintype.raw, tintype.interim or tintype.processed"
+            )
+        name = directory_name(self.get_task_family(), changed_parameters(self))
+        return DirectoryTarget(Path(self.base_dir, self.layer, name))
+
+    def complete(self) -> bool:
+        """Return whether everything above is complete and this directory is what the recipe asks for.
+
+        Costs a small read for each stage of the graph above, and never looks at the files a stage published.
+
+        Raises
+        ------
+        StampError
+            When a stamp is corrupt or was written by a newer tintype.
+        DirectoryConflictError
+            When another task of this process writes the same directory.
+        """
+        is_complete: dict[str, bool] = {}
+        for task in upstream_first(self):
+            if isinstance(task, Stage):
+                claim_directory(task, task.output().path)
+                above = (is_complete[required.task_id] for required in flatten(task.requires()))
+                is_complete[task.task_id] = all(above) and isinstance(task.decide(), Keep)
+            else:
+                is_complete[task.task_id] = bool(task.complete())
+        return is_complete[self.task_id]
+
+    def recipe(self) -> Recipe:
+        """Return everything that decides the bytes of this directory, as it is now."""
+        return Recipe(
+            family=self.get_task_family(),
+            version=str(self.version),
+            parameters={
+                name: value for name, value in significant_parameters(self).items() if name not in self.not_in_recipe
+            },
+            attributes=plain_attributes(type(self), stop=Stage, ignored=self.not_in_recipe),
+            inputs=self.input_digests(),
+        )
+
+    def input_digests(self) -> Mapping[str, str]:
+        """Return the digest of each input, by a name that stays when the dataset is moved."""
+        digests: dict[str, str] = {}
+        for target in flatten(self.input()):
+            name = input_name(target, str(self.base_dir))
+            while name in digests:
+                name += "'"
+            digests[name] = input_digest(target)
+        return digests
+
+    def decide(self) -> Keep | Rebuild:
+        """Compare what is published with what is asked for. Changes nothing."""
+        stamp = self.output().stamp()
+        return Rebuild(("never built",)) if stamp is None else decide(stamp.recipe, self.recipe())
+
+    def run(self) -> None:
+        """Decide, and build and publish the directory if it is not what is asked for."""
+        target = self.output()
+        claim_directory(self, target.path)
+        with stoppable(), Staging(target.folder, self.recipe()) as staging:
+            decision = self.decide()
+            if isinstance(decision, Keep):
+                logger.info("%s: up to date", target)
+                staging.discard()
+                return
+            logger.info("%s: building (%s)", target, decision)
+            self.build(staging)
+            stamp = staging.publish(
+                self.manifest_batches(staging), self.extra_schema(), durable=read_settings().durable
+            )
+            self._tell_where(target)
+        failed = f", {stamp.n_failed:,} inputs failed" if stamp.n_failed else ""
+        logger.info(
+            "%s: published, %s files, %s bytes%s", target, f"{stamp.n_files:,}", f"{stamp.size_bytes:,}", failed
+        )
+
+    def extra_schema(self) -> pa.Schema:
+        """Return the Arrow schema of the manifest's columns beyond the fixed ones."""
+        return columns_schema(self.recorded_columns)
+
+    def manifest_batches(self, staging: Staging) -> Iterable[Mapping[str, Any]]:
+        """Yield the rows of the manifest, column by column."""
+        yield from added_batches(staging.added, self.extra_schema())
+
+    def _tell_where(self, target: DirectoryTarget) -> None:
+        set_tracking_url = getattr(self, "set_tracking_url", None)
+        if set_tracking_url is not None:
+            set_tracking_url(Path(os.path.abspath(target.path)).as_uri())

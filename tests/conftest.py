@@ -1,0 +1,69 @@
+"""What several test modules share: real photographs, the services of a machine, and a Luigi nobody has touched."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PHOTOGRAPHS = {
+    "cats": ["chelsea.png"],
+    "people": ["astronaut.png", "retina.jpg"],
+    "space": ["hubble_deep_field.jpg", "rocket.jpg"],
+    "things": ["coffee.png", "motorcycle_left.png", "motorcycle_right.png"],
+}
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of eight real photographs in folders that are their labels. Read only: copy it to change it."""
+    # Found without importing scikit-image, which takes a second.
+    spec = importlib.util.find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).parent / "data"
+    folder = tmp_path_factory.mktemp("photographs")
+    for label, names in PHOTOGRAPHS.items():
+        (folder / label).mkdir()
+        for name in names:
+            shutil.copyfile(source / name, folder / label / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def require_service() -> Callable[[str], str]:
+    """Return a function that finds a program or skips the test; with TINTYPE_REQUIRE_SERVICES=1 it fails instead."""
+
+    def find_or_skip(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            reason = f"this test needs the program {name}, which is not on PATH"
+            if os.environ.get("TINTYPE_REQUIRE_SERVICES") == "1":
+                pytest.fail(f"{reason}, and TINTYPE_REQUIRE_SERVICES=1 forbids to skip it")
+            pytest.skip(reason)
+        return path
+
+    return find_or_skip
+
+
+@pytest.fixture(autouse=True)
+def _clean_luigi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test an empty configuration, no tasks from other tests, and Luigi's logging left to pytest.
+
+    Programs that a test starts read ``luigi.cfg`` of their own current folder, as a user's would.
+    """
+    from luigi.configuration import LuigiConfigParser
+    from luigi.setup_logging import InterfaceLogging
+    from luigi.task_register import Register
+
+    monkeypatch.delenv("LUIGI_CONFIG_PATH", raising=False)
+    monkeypatch.delenv("LUIGI_CONFIG_PARSER", raising=False)
+    monkeypatch.setattr(LuigiConfigParser, "_config_paths", [])
+    monkeypatch.setattr(LuigiConfigParser, "_instance", None)
+    # Otherwise the first luigi.build of a session logs to that test's stderr for ever.
+    monkeypatch.setattr(InterfaceLogging, "_configured", True)
+    Register.clear_instance_cache()
