@@ -30,15 +30,10 @@ class Photographs(raw.ImportFolder):
     """Real photographs, as they come."""
 
     folder = str(PHOTOGRAPHS)
-    patterns = (
-        "astronaut.png",
-        "chelsea.png",
-        "coffee.png",
-        "hubble*.jpg",
-        "motorcycle_*.png",
-        "retina.jpg",
-        "rocket.jpg",
-    )
+    patterns = tuple(f"{name}.*g" for name in LABELS)  # .png and .jpg
+
+    def label(self, inpath):
+        return LABELS[Path(inpath).stem]
 
 
 @requires(Photographs)
