@@ -21,11 +21,14 @@ help: ## list these targets
 venv: $(VENV)/.for-check $(VENV)/.for-test ## make the environment that all of this runs in, for work on the code
 
 demo: $(VENV)/.for-demo ## build a dataset from real photographs, then again, to see that nothing is done
-	@luigi="$$(cd "$(BIN)" && pwd)/luigi" && cd examples/quickstart && export PYTHONPATH=. && \
+	@PATH="$$(cd "$(BIN)" && pwd):$$PATH" && export PATH PYTHONPATH=. && cd examples/quickstart && \
 	echo "First run: builds what examples/quickstart/data does not hold yet." && \
-	"$$luigi" --module quickstart Quickstart --local-scheduler && \
+	luigi --module quickstart Quickstart --local-scheduler && \
 	echo "Second run: nothing should be done." && \
-	"$$luigi" --module quickstart Quickstart --local-scheduler
+	luigi --module quickstart Quickstart --local-scheduler && \
+	echo "Third run: the same through a central scheduler, with two workers." && \
+	sh with_luigid.sh && \
+	tintype verify --deep data/raw/* data/interim/* data/processed/*
 
 test: $(VENV)/.for-test ## run the tests, without the slow ones
 	@"$(BIN)/python" -m pytest

@@ -8,16 +8,24 @@ their list of results, so that a slow file holds no finished one back.
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from itertools import islice
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from tintype.errors import FileError
+from tintype.errors import FileError, SettingsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -64,6 +72,13 @@ class BlockRun(Generic[Item, Result]):
     n_jobs
         How many workers the executor has.
 
+    Raises
+    ------
+    SettingsError
+        When the executor's workers are processes and `work` cannot be sent to them.
+    FileError
+        While iterating: when a worker process died, or a result cannot be sent back from one.
+
     Examples
     --------
     >>> with ThreadPoolExecutor(2) as executor:
@@ -76,6 +91,8 @@ class BlockRun(Generic[Item, Result]):
     def __init__(
         self, executor: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int
     ) -> None:
+        if isinstance(executor, ProcessPoolExecutor):
+            _refuse_unpicklable(work)
         self._executor = executor
         self._work = work
         self._items = iter(items)
@@ -84,6 +101,7 @@ class BlockRun(Generic[Item, Result]):
         self._stop = threading.Event()
         self._blocks: dict[Future[_Outcome[Result]], _Block[Item, Result]] = {}
         self._ended: SimpleQueue[Future[_Outcome[Result]]] = SimpleQueue()
+        self._finished: list[Result] = []
         self._max_blocks = n_jobs + min(n_jobs, 16)
         self._block_size = 1
         self._last_sweep = 0.0
@@ -103,19 +121,16 @@ class BlockRun(Generic[Item, Result]):
         self._stop.set()
         for future in self._blocks:
             future.cancel()
-        results: list[Result] = []
-        for future, block in list(self._blocks.items()):
+        for future, block in self._blocks.items():
             try:
-                outcome = future.result()
+                error = future.exception()
             except CancelledError:
                 continue
-            except BrokenExecutor:
-                outcome = None
-            if outcome is not None and not self._shares_memory:
-                block.results.extend(outcome.results)
-            results.extend(block.take())
+            if error is None and not self._shares_memory:
+                block.results.extend(future.result().results)
+            self._finished.extend(block.take())
         self._blocks.clear()
-        return results
+        return self._take_finished()
 
     def _submit(self) -> None:
         while len(self._blocks) < self._max_blocks:
@@ -124,37 +139,48 @@ class BlockRun(Generic[Item, Result]):
             if not items:
                 return
             block: _Block[Item, Result] = _Block(items)
-            if self._shares_memory:
-                future = self._executor.submit(_run_block, self._work, items, block.results, self._stop)
-            else:
-                future = self._executor.submit(_run_block, self._work, items)
+            try:
+                if self._shares_memory:
+                    future = self._executor.submit(_run_block, self._work, items, block.results, self._stop)
+                else:
+                    future = self._executor.submit(_run_block, self._work, items)
+            except BrokenExecutor as error:
+                raise self._worker_died() from error
             self._blocks[future] = block
             future.add_done_callback(self._ended.put)
 
     def _collect(self) -> list[Result]:
         """Wait for a block to end, at most the reporting interval, and return all that has finished."""
-        results: list[Result] = []
         try:
-            future = self._ended.get(timeout=REPORT_INTERVAL_SECONDS)
-            results.extend(self._end(future))
+            self._end(self._ended.get(timeout=REPORT_INTERVAL_SECONDS))
             while not self._ended.empty():
-                results.extend(self._end(self._ended.get()))
+                self._end(self._ended.get())
         except Empty:
             pass
         now = perf_counter()
         if self._shares_memory and now - self._last_sweep >= REPORT_INTERVAL_SECONDS:
             self._last_sweep = now
             for block in self._blocks.values():
-                results.extend(block.take())
-        return results
+                self._finished.extend(block.take())
+        return self._take_finished()
 
-    def _end(self, future: Future[_Outcome[Result]]) -> list[Result]:
+    def _take_finished(self) -> list[Result]:
+        finished, self._finished = self._finished, []
+        return finished
+
+    def _end(self, future: Future[_Outcome[Result]]) -> None:
+        """Take in a block that ended; what others finished before it raised waits in ``_finished``."""
         block = self._blocks[future]
         try:
             outcome = future.result()
         except BrokenExecutor as error:
+            raise self._worker_died() from error
+        except CancelledError:
+            raise
+        except Exception as error:
             raise FileError(
-                f"a worker process died (killed, or out of memory?) while it worked on {_name_items(block.items)}"
+                f"{_name_items(block.items)} could not be sent to a worker or back ({type(error).__name__}: {error}): "
+                "record and return what can be pickled, or use executor='threads'"
             ) from error
         if outcome.error is not None:
             raise outcome.error  # the block stays: stop() returns what it finished before the error
@@ -163,7 +189,20 @@ class BlockRun(Generic[Item, Result]):
             block.results.extend(outcome.results)
         self._returned.extend(block.items[outcome.n_done :])
         self._adapt(outcome)
-        return block.take()
+        self._finished.extend(block.take())
+
+    def _worker_died(self) -> FileError:
+        """Say which files were in hand: the pool does not tell which of its workers died."""
+        lost = [
+            item
+            for future, block in self._blocks.items()
+            if not future.done() or future.cancelled() or future.exception() is not None
+            for item in block.items
+        ]
+        return FileError(
+            f"a worker process died (killed, out of memory, or unable to import the functions?) with "
+            f"{_name_items(lost)} in hand"
+        )
 
     def _adapt(self, outcome: _Outcome[Result]) -> None:
         """Let the size of a block follow the time that files take, growing no faster than twofold."""
@@ -172,8 +211,30 @@ class BlockRun(Generic[Item, Result]):
             self._block_size = max(1, min(int(wanted), 2 * self._block_size, MAX_BLOCK_SIZE))
 
 
-def _name_items(items: Sequence[object]) -> str:
-    return repr(items[0]) if len(items) == 1 else f"one of {len(items)} files from {items[0]!r} to {items[-1]!r}"
+def _name_items(items: Sequence[object], most: int = 10) -> str:
+    names = [str(getattr(item, "inpath", item)) for item in items[:most]]
+    if len(items) > most:
+        names.append(f"{len(items) - most} more")
+    return names[0] if len(names) == 1 else f"one of {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _refuse_unpicklable(work: object) -> None:
+    try:
+        pickle.dumps(work)
+    except Exception as error:
+        raise SettingsError(
+            f"the work cannot be sent to a worker process ({error}): define its functions at the top level of a "
+            "module, or use executor='threads'"
+        ) from error
+
+
+def _portable(error: BaseException | None) -> BaseException | None:
+    """Return `error` if it can be pickled and read back, as some with constructors of their own cannot; else its words."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301, bytes from the same line
+    except Exception:  # noqa: BLE001, an exception's own code ran
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 class _Outcome(Generic[Result]):
@@ -186,6 +247,16 @@ class _Outcome(Generic[Result]):
         self.n_done = n_done
         self.seconds = seconds
         self.error = error
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        # An exception that cannot be read back breaks a whole process pool, and pickling drops its cause.
+        cause = None if self.error is None else self.error.__cause__
+        return self.results, self.n_done, self.seconds, _portable(self.error), _portable(cause)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.results, self.n_done, self.seconds, self.error, cause = state
+        if self.error is not None:
+            self.error.__cause__ = cause
 
 
 def _run_block(

@@ -25,10 +25,12 @@ class ResizeImages(ImageStage):
     'data/interim/Thumbnails-max_side=64'
     """
 
-    shape = luigi.OptionalTupleParameter(default=None, description="rows and columns in pixels, as (224,224)")
-    min_dim = luigi.OptionalIntParameter(default=None, description="length of the shorter side in pixels")
-    max_side = luigi.OptionalIntParameter(default=None, description="length of the longer side in pixels")
-    only_if_bigger = luigi.BoolParameter(default=False, description="leave smaller images at their size")
+    shape: tuple[int, int] | None = luigi.OptionalTupleParameter(
+        default=None, description="rows and columns in pixels, as (224,224)"
+    )
+    min_dim: int | None = luigi.OptionalIntParameter(default=None, description="length of the shorter side in pixels")
+    max_side: int | None = luigi.OptionalIntParameter(default=None, description="length of the longer side in pixels")
+    only_if_bigger: bool = luigi.BoolParameter(default=False, description="leave smaller images at their size")
 
     def process(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
         """Return the image at its new size."""

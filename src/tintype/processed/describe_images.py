@@ -31,7 +31,7 @@ class DescribeImages(FileStage):
     """
 
     layer = "processed"
-    recorded_columns = {  # noqa: RUF012, declared as a ClassVar in the base class
+    recorded_columns = {
         "width": int,
         "height": int,
         "n_channels": int,

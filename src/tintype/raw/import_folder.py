@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -41,7 +42,7 @@ class ImportFolder(FileStage):
     'data/raw/Photos'
     """
 
-    folder = luigi.Parameter(description="the folder to import")
+    folder: str = luigi.Parameter(description="the folder to import")
 
     layer = "raw"
     patterns: Sequence[str] = ("*",)
@@ -116,6 +117,7 @@ class Listing:
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as the listing
+        weakref.finalize(self, self._file.close)
         for path in paths:
             self._file.write(os.fsencode(path) + b"\0")
         self._file.flush()

@@ -82,14 +82,26 @@ class FileStage(Stage):
                 return Rebuild((f"{failures.n_failed} of {failures.total} files failed, more than max_failure_rate",))
         return decision
 
-    _rows: InputRows
-    """What the running build works on; asked for once, so that a source that changes meanwhile does not matter."""
+    def run(self) -> None:
+        """Decide, and build and publish the directory if it is not what is asked for."""
+        # Asked for once a run, so that a source that changes meanwhile does not matter, and not kept after it.
+        self._rows_of_run: InputRows | None = None
+        try:
+            super().run()
+        finally:
+            self._rows_of_run = None
+
+    @property
+    def _rows(self) -> InputRows:
+        if self._rows_of_run is None:
+            self._rows_of_run = self.rows()
+        return self._rows_of_run
 
     def build(self, staging: Staging) -> None:
         """Put every input through the pipeline that an earlier run has not finished."""
         settings = read_settings()
         pipeline = self.pipeline()
-        rows = self._rows = self.rows()
+        rows = self._rows
         total = self._plan(rows, pipeline, staging)
         folder = self.input_folder()
         work = FileWork(

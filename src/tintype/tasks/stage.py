@@ -49,7 +49,7 @@ class Stage(luigi.Task):
     'data/processed/Greeting'
     """
 
-    base_dir = luigi.Parameter(default="data", description="the dataset's home; holds raw, interim and processed")
+    base_dir: str = luigi.Parameter(default="data", description="the dataset's home; holds raw, interim and processed")
     n_jobs: int | None = luigi.OptionalIntParameter(
         default=None, significant=False, description="files worked on at once; by default [tintype] n_jobs"
     )

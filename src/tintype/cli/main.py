@@ -1,0 +1,52 @@
+"""Read the command line, run one command, and end with its status: 0 done, 1 failed, 2 usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from tintype.cli import show, verify
+from tintype.errors import TintypeError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the ``tintype`` command.
+
+    Parameters
+    ----------
+    arguments
+        Of the command line; those of the process when None.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except TintypeError as error:
+        print(f"tintype: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Who read the output has seen enough (`tintype show ... | head`); keep Python from saying so at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="tintype", description="Look at the directories that tintype's stages published.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"tintype {version('tintype')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    show.add_command(commands)
+    verify.add_command(commands)
+    return parser

@@ -1,0 +1,56 @@
+"""The README's own code, in the order in which it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "photos").symlink_to(photographs)
+    return folder
+
+
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "LUIGI_CONFIG_PATH": os.devnull}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photographs):
+    module, reading, standalone = blocks
+    (workplace / "products.py").write_text(module)
+    built = run_python(workplace, "-m", "luigi", "--module", "products", "Products", "--local-scheduler")
+    assert "3 ran successfully" in built.stderr, built.stderr
+
+    read = run_python(workplace, "-c", f"{reading}\nassert set(table['label']) > {{'cats'}}, table")
+    assert read.returncode == 0, read.stderr
+    n_photographs = sum(path.is_file() for path in photographs.rglob("*"))
+    assert len(read.stdout.splitlines()) == n_photographs
+
+    alone = run_python(workplace, "-c", f"{standalone}\nassert run_report['mean_brightness'].min() > 0, run_report")
+    assert alone.returncode == 0, alone.stderr
+    assert len(list((workplace / "small").iterdir())) == n_photographs
+
+
+def test_every_command_of_the_command_line_is_in_the_readme():
+    from tintype.cli.main import make_parser
+
+    text = README.read_text(encoding="utf-8")
+    choices = make_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    assert choices
+    for name in choices:
+        assert f"tintype {name}" in text
