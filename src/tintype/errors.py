@@ -13,9 +13,21 @@ and the cure::
     ├── StampError (ValueError)             a stamp that is corrupt or from a newer tintype
     ├── DirectoryConflictError (ValueError) two tasks would write one directory
     ├── StrayDirectoryError (FileExistsError)  something that tintype did not make stands where a stage publishes
-    ├── VerificationError (ValueError)      a published directory is not what its manifest says
+    ├── RowSourceError (ValueError)         a list of rows (file, query, collection) that cannot be read or used
     ├── StagingError (OSError)              the disk refuses: full, read-only, failing
     │   └── StagingLockedError              another process is building the same directory
+    ├── DownloadError (OSError)             a URL that could not be fetched
+    │   ├── HttpStatusError                 the server answered, with a status that is no success
+    │   ├── DownloadTimeoutError (TimeoutError)  too slow, or no answer
+    │   ├── ConnectionFailedError           no connection, or one that broke
+    │   ├── OptedOutError                   the server asks that this is not used
+    │   └── WrongContentError               not what was announced: length, type, checksum, size
+    ├── SourceError (OSError)               an archive, bucket or object that cannot be had
+    │   ├── SourceNotFoundError (FileNotFoundError)  it is not there
+    │   ├── SourceChangedError              it changed while it was read
+    │   └── SourceUnreachableError (ConnectionError)  no connection, or one that broke
+    ├── ArchiveError (ValueError)           an archive that is broken, or over a limit
+    │   └── MemberError                     one member of an archive that cannot be taken
     ├── FileError (RuntimeError)            one file stopped the run; names the file
     └── TooManyFailuresError (RuntimeError) more files failed than the stage allows
 """
@@ -68,8 +80,8 @@ class StrayDirectoryError(TintypeError, FileExistsError):
     """Something that tintype did not make stands where a stage publishes."""
 
 
-class VerificationError(TintypeError, ValueError):
-    """A published directory is not what its manifest says."""
+class RowSourceError(TintypeError, ValueError):
+    """A list of rows, a file, a query or a collection, cannot be read, or one of its rows cannot be used."""
 
 
 class StagingError(TintypeError, OSError):
@@ -78,6 +90,75 @@ class StagingError(TintypeError, OSError):
 
 class StagingLockedError(StagingError):
     """Another process is building the same directory."""
+
+
+class DownloadError(TintypeError, OSError):
+    """A URL could not be fetched.
+
+    Attributes
+    ----------
+    http_status
+        Of the last answer; None when there was none.
+    attempts
+        Number of requests made.
+    is_final
+        Whether trying again is no use.
+    wait_seconds
+        What the server asks to wait before the next request.
+    """
+
+    def __init__(
+        self, message: str, *, http_status: int | None = None, is_final: bool = True, wait_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.attempts = 0
+        self.is_final = is_final
+        self.wait_seconds = wait_seconds
+
+
+class HttpStatusError(DownloadError):
+    """The server answered with a status that is no success."""
+
+
+class DownloadTimeoutError(DownloadError, TimeoutError):
+    """The server gave no answer in time, or gave it too slowly."""
+
+
+class ConnectionFailedError(DownloadError):
+    """There was no connection, or it broke."""
+
+
+class OptedOutError(DownloadError):
+    """The server asks that its file is not used (X-Robots-Tag or robots.txt)."""
+
+
+class WrongContentError(DownloadError):
+    """What came is not what was announced: its length, type, checksum or size."""
+
+
+class SourceError(TintypeError, OSError):
+    """An archive, a bucket or an object cannot be had: access is refused, or the answer makes no sense."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """An archive, a bucket or an object is not there."""
+
+
+class SourceChangedError(SourceError):
+    """An archive or an object is no longer the one that was asked for first."""
+
+
+class SourceUnreachableError(SourceError, ConnectionError):
+    """There was no connection to where an archive or object is, or it broke, or the server is not well."""
+
+
+class ArchiveError(TintypeError, ValueError):
+    """An archive is broken, cut off, of an unknown kind, or over a limit."""
+
+
+class MemberError(ArchiveError):
+    """One member of an archive cannot be taken: its name leads out, it is there twice, it is a link or a device."""
 
 
 class FileError(TintypeError, RuntimeError):

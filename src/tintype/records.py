@@ -25,6 +25,8 @@ class CurrentFile(threading.local):
     columns: dict[str, Any] | None = None
     """Recorded columns; None outside a run."""
     written: WrittenFile | None = None
+    is_reused: bool = False
+    """Whether the file was taken over from an earlier build."""
 
 
 current_file = CurrentFile()
@@ -56,7 +58,7 @@ def record(**columns: Any) -> None:
         current_file.columns.update(columns)
 
 
-def report_written(path: str, digest: str, size_bytes: int) -> None:
+def report_written(path: str, digest: str, size_bytes: int, *, is_reused: bool = False) -> None:
     """Tell the run the digest of a file that was just written whole, hashed while it was still in memory.
 
     Optional: the run reads and hashes the file itself when its write function does not say.
@@ -69,6 +71,9 @@ def report_written(path: str, digest: str, size_bytes: int) -> None:
         sha256 of the file's bytes, in hex.
     size_bytes
         Length of the file in bytes.
+    is_reused
+        Whether the file was taken over from an earlier build, not made anew.
     """
     if current_file.columns is not None:
         current_file.written = WrittenFile(path, digest, size_bytes)
+        current_file.is_reused = is_reused

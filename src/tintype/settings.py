@@ -35,6 +35,16 @@ class Settings:
     """``bar`` on a terminal and ``log`` lines elsewhere (``auto``), or one of them, or ``none``."""
     max_image_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
     """Images with more pixels (rows times columns) are errors."""
+    s3_endpoint: str | None = None
+    """URL of the S3 service; None where boto3's own configuration says, in the end Amazon's."""
+    s3_region: str | None = None
+    """Region of the S3 service; None where boto3's own configuration says."""
+    s3_profile: str | None = None
+    """Profile of ``~/.aws/config`` that S3 is asked with; None where boto3's own configuration says."""
+    s3_anonymous: bool = False
+    """Ask S3 without credentials, for public buckets."""
+    s3_requester_pays: bool = False
+    """Agree to pay for what is fetched from buckets of the kind where the requester pays."""
 
 
 def count_usable_cores() -> int:
@@ -76,6 +86,9 @@ def read_settings() -> Settings:
             )
         return choices[text]
 
+    def read_text(name: str) -> str | None:
+        return str(config.get("tintype", name, "")).strip() or None
+
     truth = {"true": "true", "false": "false", "yes": "true", "no": "false", "1": "true", "0": "false"}
     progress: dict[str, Progress] = {"auto": "auto", "bar": "bar", "log": "log", "none": "none"}
     return Settings(
@@ -83,4 +96,9 @@ def read_settings() -> Settings:
         durable=read_choice("durable", "true", truth) == "true",
         progress=progress[read_choice("progress", "auto", {name: name for name in progress})],
         max_image_pixels=read_int("max_image_pixels", DEFAULT_MAX_IMAGE_PIXELS),
+        s3_endpoint=read_text("s3_endpoint"),
+        s3_region=read_text("s3_region"),
+        s3_profile=read_text("s3_profile"),
+        s3_anonymous=read_choice("s3_anonymous", "false", truth) == "true",
+        s3_requester_pays=read_choice("s3_requester_pays", "false", truth) == "true",
     )

@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def _failed_in_staging(directory: Path) -> Iterator[Row]:
     staging = directory.with_name(f".{directory.name}.staging")
     if not staging.is_dir():
         return
-    for result in Journal(staging, "rows").results():
+    for result in chain.from_iterable(Journal(staging, name).results() for name in ("rows", "added")):
         if result.status == Status.FAILED:
             row = result._asdict()
             del row["number"], row["columns"]

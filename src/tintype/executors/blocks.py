@@ -201,7 +201,7 @@ class BlockRun(Generic[Item, Result]):
         ]
         return FileError(
             f"a worker process died (killed, out of memory, or unable to import the functions?) with "
-            f"{_name_items(lost)} in hand"
+            f"{_name_items(lost) if lost else 'no file'} in hand"
         )
 
     def _adapt(self, outcome: _Outcome[Result]) -> None:
@@ -229,7 +229,7 @@ def _refuse_unpicklable(work: object) -> None:
 
 
 def _portable(error: BaseException | None) -> BaseException | None:
-    """Return `error` if it can be pickled and read back, as some with constructors of their own cannot; else its words."""
+    """Return `error` if it can be pickled and read back, else its words: a constructor of its own may forbid it."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301, bytes from the same line
     except Exception:  # noqa: BLE001, an exception's own code ran

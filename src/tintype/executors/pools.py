@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -15,6 +17,8 @@ from typing import Literal
 from tintype.errors import SettingsError
 
 ExecutorKind = Literal["threads", "processes"]
+
+_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -52,6 +56,9 @@ def open_executor(kind: ExecutorKind | Executor, n_jobs: int) -> Iterator[Execut
 def _start_worker_process() -> None:
     """Leave Ctrl-C to the parent, and die with it: no orphan may write into a directory that a new run owns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # The kernel sees to it also while an op holds the interpreter lock, for seconds or hours.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), name="tintype-parent", daemon=True).start()

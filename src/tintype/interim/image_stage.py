@@ -50,7 +50,19 @@ class ImageStage(FileStage):
         """
 
     def pipeline(self) -> Pipeline:
-        """Return the pipeline: load, :meth:`process`, write."""
+        """Return the pipeline: load, :meth:`process`, write.
+
+        Raises
+        ------
+        SettingsError
+            When ``image_format`` or ``quality`` is none: told here, before any work is done.
+        """
+        if self.image_format not in EXTENSIONS:
+            raise SettingsError(
+                f"{type(self).__name__}.image_format is {self.image_format!r}: give one of {', '.join(EXTENSIONS)}"
+            )
+        if self.quality not in range(1, 101):
+            raise SettingsError(f"{type(self).__name__}.quality is {self.quality!r}: give a whole number from 1 to 100")
         return Pipeline(
             load_func=partial(load_image, max_pixels=read_settings().max_image_pixels),
             ops=self.process,
@@ -59,8 +71,4 @@ class ImageStage(FileStage):
 
     def outpath(self, row: InputRow) -> str:
         """Return the input's own path with the extension of the format that is written."""
-        if self.image_format not in EXTENSIONS:
-            raise SettingsError(
-                f"{type(self).__name__}.image_format is {self.image_format!r}: give one of {', '.join(EXTENSIONS)}"
-            )
         return os.path.splitext(row.inpath)[0] + EXTENSIONS[self.image_format]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import luigi
 
 from tintype.interim.image_stage import ImageStage
-from tintype.ops.geometry import resize
+from tintype.ops.geometry import plan_shape, resize
+from tintype.pipelines.core import Pipeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,11 @@ class ResizeImages(ImageStage):
     min_dim: int | None = luigi.OptionalIntParameter(default=None, description="length of the shorter side in pixels")
     max_side: int | None = luigi.OptionalIntParameter(default=None, description="length of the longer side in pixels")
     only_if_bigger: bool = luigi.BoolParameter(default=False, description="leave smaller images at their size")
+
+    def pipeline(self) -> Pipeline:
+        """Return the pipeline; SettingsError, before any work is done, when not exactly one size is given."""
+        plan_shape(1, 1, shape=self.shape, min_dim=self.min_dim, max_side=self.max_side)
+        return super().pipeline()
 
     def process(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
         """Return the image at its new size."""

@@ -41,13 +41,13 @@ class Manifest:
 
     def __len__(self) -> int:
         """Return the number of rows, from the file's footer."""
-        with self._open() as parquet:
+        with self.open() as parquet:
             return int(parquet.metadata.num_rows)
 
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema: the fixed columns, then carried and recorded ones."""
-        with self._open() as parquet:
+        with self.open() as parquet:
             return parquet.schema_arrow
 
     @property
@@ -68,11 +68,20 @@ class Manifest:
             The columns to read; all of them when None.
         rows_per_batch
             Most rows in one batch.
+
+        Raises
+        ------
+        ManifestError
+            When it has no such column, besides what every method raises.
         """
-        with self._open() as parquet, self._reading():
-            yield from parquet.iter_batches(
-                batch_size=rows_per_batch, columns=list(columns) if columns is not None else None, use_threads=False
-            )
+        names = list(columns) if columns is not None else None
+        with self.open() as parquet, self._reading():
+            unknown = sorted(set(names or ()) - set(parquet.schema_arrow.names))
+            if unknown:
+                raise ManifestError(f"{self.path} has no columns {unknown}: it has {parquet.schema_arrow.names}")
+            # One row group at a time: over many of them pyarrow's iterator holds 30 bytes a row until it ends.
+            for group in range(parquet.num_row_groups):
+                yield from parquet.iter_batches(rows_per_batch, [group], names, use_threads=False)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield each row as a dict, in order."""
@@ -80,9 +89,17 @@ class Manifest:
             yield from batch.to_pylist()
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the whole manifest as a DataFrame, one row per result."""
-        with self._open() as parquet, self._reading():
-            frame: pd.DataFrame = parquet.read().to_pandas()
+        """Return the whole manifest as a DataFrame, one row per result.
+
+        Integers and truth values are of pandas' nullable types ``Int64`` and ``boolean``, so that a column's type does
+        not depend on whether a file has no value, and no integer is rounded.
+        """
+        import pandas as pd
+        import pyarrow as pa
+
+        types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+        with self.open() as parquet, self._reading():
+            frame: pd.DataFrame = parquet.read().to_pandas(types_mapper=types.get)
             return frame
 
     def run_report(self) -> pd.DataFrame:
@@ -106,7 +123,8 @@ class Manifest:
                 report[name] = frame[name]
         return report
 
-    def _open(self) -> pq.ParquetFile:
+    def open(self) -> pq.ParquetFile:
+        """Open the file, as PyArrow reads it; the caller closes it."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -34,6 +34,11 @@ class Pipeline:
     write_func
         Called with the data and the path to write it to; None writes nothing, for pipelines that only record columns.
 
+    Raises
+    ------
+    TypeError
+        When one of them is not callable.
+
     Examples
     --------
     >>> import tempfile
@@ -51,6 +56,13 @@ class Pipeline:
     def __init__(
         self, load_func: LoadFunc, ops: Iterable[Op] | Op | None = None, write_func: WriteFunc | None = None
     ) -> None:
+        if not callable(load_func):
+            raise TypeError(f"load_func {load_func!r} is a {type(load_func).__name__}, not a function of one argument")
+        if write_func is not None and not callable(write_func):
+            raise TypeError(
+                f"write_func {write_func!r} is a {type(write_func).__name__}, not a function of data and path; "
+                "the order is load_func, ops, write_func"
+            )
         self.load_func = load_func
         self.ops = ops
         self.write_func = write_func
@@ -150,6 +162,9 @@ class Pipeline:
             cause, and the rows that were finished are its ``run_report``.
         CollisionError
             When two inputs would become one output; raised before any work is done.
+        SettingsError
+            When an argument cannot be used: `inpaths` is a single path, `n_jobs` is less than 1, `exceptions_to_catch`
+            holds what is no exception type, or the functions cannot be sent to a worker process.
         """
         from tintype.pipelines.run import run_over_files
 

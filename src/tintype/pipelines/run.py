@@ -33,7 +33,7 @@ def run_over_files(
     executor: ExecutorKind | Executor,
 ) -> pd.DataFrame:
     """Run `pipeline` over `inpaths`; :meth:`tintype.Pipeline.run` describes the parameters."""
-    if isinstance(inpaths, str | os.PathLike):
+    if isinstance(inpaths, str | bytes | os.PathLike):
         raise SettingsError(f"inpaths is the single path {os.fspath(inpaths)!r}: give a list of paths")
     if path_func is None and pipeline.write_func is not None:
         raise SettingsError("path_func is None, but the pipeline writes: give a function from input to output path")
@@ -62,7 +62,11 @@ def run_over_files(
 def _as_tuple(exceptions: ExceptionTypes | None) -> Catch:
     if exceptions is None:
         return ()
-    return exceptions if isinstance(exceptions, tuple) else (exceptions,)
+    catch: tuple[Any, ...] = exceptions if isinstance(exceptions, tuple) else (exceptions,)
+    for kind in catch:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise SettingsError(f"exceptions_to_catch is {exceptions!r}: give an exception type, or a tuple of them")
+    return catch
 
 
 def _plan(
@@ -84,7 +88,7 @@ def _refuse_collisions(items: Iterable[FileItem]) -> None:
         if item.outpath is None:
             continue
         other = inpaths.setdefault(os.path.normpath(item.outpath), item.inpath)
-        if other is not item.inpath and other != item.inpath:
+        if other is not item.inpath and str(other) != str(item.inpath):
             raise CollisionError(
                 f"{other} and {item.inpath} would both become {item.outpath}: "
                 "give a path_func that keeps them apart, such as join_outdir_hashed_path_extension"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tintype.errors import ManifestError
 from tintype.load_funcs.image import load_image
 from tintype.manifest.schema import Status
 from tintype.ops.statistics import mean_brightness, sharpness
@@ -46,7 +47,18 @@ class DescribeImages(FileStage):
         )
 
     def build(self, staging: Staging) -> None:
-        """Describe the images, then write both tables."""
+        """Describe the images, then write both tables.
+
+        Raises
+        ------
+        ManifestError
+            When the images carry a column that the tables have for their own.
+        """
+        if "path" in self.extra_schema().names:
+            raise ManifestError(
+                "the column 'path' that the images carry has the name of a column of the tables: "
+                "carry it under another name"
+            )
         super().build(staging)
         names = {"description.parquet": write_parquet, "description.csv": write_csv}
         for name, write in names.items():

@@ -11,6 +11,7 @@ import json
 import os
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -78,20 +79,24 @@ class Journal:
         """
         if not self._waiting:
             return
-        results, self._waiting = self._waiting, []
-        results.sort(key=lambda result: result.number)
-        line = _encode(results)
-        if self._descriptor < 0:
-            self._open()
+        # The last of each row: a line that is a run of rows holds each once.
+        self._waiting = list({result.number: result for result in self._waiting}.values())
+        self._waiting.sort(key=lambda result: result.number)
+        line = _encode(self._waiting)
         try:
+            if self._descriptor < 0:
+                self._open()
             self._write(line)
-        except OSError as error:
-            os.ftruncate(self._descriptor, self._offset)
+        except BaseException as error:
+            self._abandon()
+            if not isinstance(error, OSError):
+                raise
             raise StagingError(
                 error.errno,
                 f"{error.strerror} while the journal in {self._folder} was written: "
-                "make room and run again, what is finished is kept",
+                "make room and run again; what is finished is kept",
             ) from error
+        results, self._waiting = self._waiting, []
         self._note_line(len(self._paths) - 1, self._offset, len(line), [result.number for result in results])
         self._offset += len(line)
 
@@ -100,9 +105,7 @@ class Journal:
         try:
             self.flush()
         finally:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            self._abandon()
 
     def forget(self, index: int) -> None:
         """Drop the result of a row."""
@@ -122,9 +125,8 @@ class Journal:
         n_rows = stop - start
         found: dict[str, list[Any]] = {name: [None] * n_rows for name in FIELDS}
         line_of_row = np.frombuffer(self._line_of_row, np.uint32)
-        for number in np.unique(line_of_row[start:stop]).tolist():
-            if number == 0:
-                continue
+        # Not np.unique, which imports numpy.ma for 15 ms.
+        for number in sorted({*self._line_of_row[start:stop]} - {0}):
             indices, values = self._load_line(number - 1)
             first, last = indices[0], indices[-1] + 1
             is_run = last - first == len(indices) and start <= first and last <= stop
@@ -138,6 +140,13 @@ class Journal:
                     for name in FIELDS:
                         found[name][index - start] = values[name][place]
         return found
+
+    def result(self, number: int) -> FileResult | None:
+        """Return the result of one row; None when it has none."""
+        if not self.has(number, number + 1)[0]:
+            return None
+        columns = self.columns(number, number + 1)
+        return FileResult(number, *(columns[name][0] for name in FIELDS))
 
     def results(self, rows_per_batch: int = 16_384) -> Iterator[FileResult]:
         """Yield the result of each row that has one, in the order of rows."""
@@ -153,6 +162,13 @@ class Journal:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         self._paths.append(path)
         self._offset = 0
+
+    def _abandon(self) -> None:
+        """Write no more to the open file: its last line may be torn, and nothing may follow that."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)
 
     def _write(self, line: bytes) -> None:
         rest = memoryview(line)

@@ -23,11 +23,13 @@ def check_outpath(outpath: str) -> None:
     ------
     SettingsError
         When it is empty or absolute, has an empty, ``.`` or ``..`` part, a NUL, a part of more than 255 bytes, or
-        text that is not Unicode, or when it is one of the names the directory keeps for itself.
+        text that is not Unicode, or when it is, or is below, one of the names the directory keeps for itself.
     """
     parts = outpath.split("/")
-    if outpath in RESERVED_NAMES:
-        raise SettingsError(f"output path {outpath!r} is a name that tintype keeps for itself: give another")
+    if parts[0] in RESERVED_NAMES:
+        raise SettingsError(
+            f"output path {outpath!r} takes the name {parts[0]}, which tintype keeps for itself: give another"
+        )
     if "\0" in outpath or any(part in {"", ".", ".."} for part in parts):
         raise SettingsError(
             f"output path {outpath!r} is empty, absolute, or has an empty, '.' or '..' part: "
@@ -52,7 +54,10 @@ def printable(name: str) -> str:
     >>> print(printable(b"caf\xe9.jpg".decode("utf-8", "surrogateescape")))
     caf\xe9.jpg
     """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no file name holds
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def walk_files(folder: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -21,8 +21,8 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -30,13 +30,23 @@ from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tintype.errors import CollisionError, StagingError, StampError, StrayDirectoryError, TintypeError
+from tintype.errors import (
+    CollisionError,
+    ManifestError,
+    SettingsError,
+    StagingError,
+    StampError,
+    StrayDirectoryError,
+    TintypeError,
+)
+from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_work import FileResult, as_declared, describe
 from tintype.recipe import Recipe
 from tintype.targets.journal import Journal
 from tintype.targets.lock import LOCK_NAME, FolderLock
-from tintype.targets.relative_paths import check_outpath
+from tintype.targets.path_index import PathIndex
+from tintype.targets.relative_paths import check_outpath, printable, walk_files
 from tintype.targets.renames import ExchangeUnsupportedError, exchange, rename_new, sync, sync_tree
 from tintype.targets.resume import prove_files
 from tintype.targets.stamp import Stamp, read_stamp
@@ -80,6 +90,10 @@ class Staging:
         self.recipe = recipe
         self.folder = path.with_name(f".{path.name}.staging")
         self.files = self.folder / "files"
+        self.files_in: str | None = None
+        """Where the files lie that the manifest names, when not here; see :attr:`Stamp.files_in`."""
+        self.column_types: Mapping[str, type] | None = None
+        """Declared types of the columns that :meth:`add` may be given; None where anything may."""
         with disk_errors(f"preparing {self.folder}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.folder, path)
@@ -97,8 +111,13 @@ class Staging:
             raise
         if self.n_kept or n_dropped:
             logger.info("%s: resumed, %d finished files kept, %d dropped", path, self.n_kept, n_dropped)
-        self._index_of_added = {result.outpath: result.number for result in self.added.results()}
-        self._added_now: set[str] = set()
+        self._number_of_added = PathIndex()
+        for result in self.added.results():
+            if result.outpath is not None:
+                self._number_of_added.setdefault(result.outpath, result.number)
+        # Numbers of rows that were forgotten are not given again: rows of an earlier run may come after them.
+        self._next_number = self._n_added_before = len(self.added)
+        self._added_again = bytearray(self._n_added_before)
 
     def __enter__(self) -> Self:
         return self
@@ -107,11 +126,21 @@ class Staging:
         self.close()
 
     def is_finished(self, outpath: str) -> bool:
-        """Return whether an earlier run of this build had already added this file."""
-        return outpath in self._index_of_added
+        """Return whether an earlier run of this build, or this one, has added this file and it is there."""
+        return outpath in self._number_of_added and os.path.lexists(f"{self.files}/{outpath}")
 
-    def add(self, outpath: str, *, inpath: str | None = None, columns: Mapping[str, Any] | None = None) -> None:
+    def add(
+        self,
+        outpath: str,
+        *,
+        inpath: str | None = None,
+        columns: Mapping[str, Any] | None = None,
+        digest: str | None = None,
+        size_bytes: int | None = None,
+    ) -> None:
         """Put a file that lies whole under ``files`` on the manifest.
+
+        Costs 18 to 36 bytes of memory a file: of its path only a hash is kept, see :class:`PathIndex`.
 
         Parameters
         ----------
@@ -121,6 +150,8 @@ class Staging:
             The input it was made from; None when it was made from all of them.
         columns
             Values of declared columns.
+        digest, size_bytes
+            sha256 (hex) and length of the file, for a caller that hashed it in memory; otherwise it is read.
 
         Raises
         ------
@@ -130,21 +161,76 @@ class Staging:
             When there is no such file.
         """
         check_outpath(outpath)
-        if outpath in self._added_now:
+        try:
+            columns = {name: as_declared(name, value, self.column_types) for name, value in (columns or {}).items()}
+        except (TypeError, OverflowError) as error:
+            raise SettingsError(f"{outpath}: {error}") from error
+        number = self._number_of_added.get(outpath)
+        if number is not None and (number >= self._n_added_before or self._added_again[number]):
             raise CollisionError(f"{outpath} was added twice to {self.path}: give each file a path of its own")
         started = time_ns() // 1000
-        with disk_errors(f"adding {outpath} to {self.path}"):
-            digest, size_bytes = hash_file(self.files / outpath)
-        self._added_now.add(outpath)
-        index = self._index_of_added.setdefault(outpath, len(self._index_of_added))
+        if digest is None or size_bytes is None:
+            digest, size_bytes = self._hash(outpath)
+        if number is None:
+            number = self._number_of_added.setdefault(outpath, self._next_number)
+            self._next_number += 1
+        else:
+            self._added_again[number] = 1
         now = time_ns() // 1000
         row = FileResult(
-            index, inpath, str(Status.WRITTEN), outpath, None, None, digest, size_bytes, now - started, now,
-            dict(columns) if columns else None,
+            number, inpath, str(Status.WRITTEN), outpath, None, None, digest, size_bytes, now - started, now,
+            columns or None,
         )  # fmt: skip
         self.added.append([row])
 
-    def publish(self, batches: Iterable[Mapping[str, Any]], extra: pa.Schema, *, durable: bool = True) -> Stamp:
+    def add_failed(self, inpath: str, error: BaseException) -> FileResult:
+        """Put an input that failed on the manifest; the next run of the build tries it again.
+
+        Parameters
+        ----------
+        inpath
+            The input, as the manifest names it.
+        error
+            What it failed with.
+
+        Returns
+        -------
+        FileResult
+            The row, for who counts failures.
+        """
+        return self._add_without_file(inpath, Status.FAILED, error)
+
+    def add_dropped(self, inpath: str, reason: BaseException) -> FileResult:
+        """Put an input that is not wanted on the manifest, with the reason, as a row without a file."""
+        return self._add_without_file(inpath, Status.DROPPED, reason)
+
+    def _add_without_file(self, inpath: str, status: Status, error: BaseException) -> FileResult:
+        row = FileResult(
+            self._next_number, printable(inpath), str(status), None, type(error).__name__, describe(error),
+            None, None, 0, time_ns() // 1000, None,
+        )  # fmt: skip
+        self._next_number += 1
+        self.added.append([row])
+        return row
+
+    def _hash(self, outpath: str) -> tuple[str, int]:
+        with disk_errors(f"adding {outpath} to {self.path}"):
+            try:
+                return hash_file(self.files / outpath)
+            except FileNotFoundError as error:
+                raise StagingError(
+                    errno.ENOENT,
+                    f"{outpath} was added to {self.path} but is not there: write {self.files / outpath} first",
+                ) from error
+
+    def publish(
+        self,
+        batches: Iterable[Mapping[str, Any]],
+        extra: pa.Schema,
+        *,
+        undigested: Collection[str] = (),
+        durable: bool = True,
+    ) -> Stamp:
         """Write the manifest and the stamp, and rename the directory to where it belongs.
 
         Parameters
@@ -153,6 +239,8 @@ class Staging:
             The rows of the manifest, column by column.
         extra
             Schema of the columns beyond the fixed ones.
+        undigested
+            Names of columns that do not count in the directory's digest.
         durable
             Make everything durable first, so that the directory is whole even after a power cut.
 
@@ -160,15 +248,21 @@ class Staging:
         -------
         Stamp
             Of the published directory.
+
+        Raises
+        ------
+        ManifestError
+            When a file lies in the directory that no row names, or a row names one that is not there.
         """
         from tintype.manifest.writer import ManifestWriter
 
         self.rows.flush()
         self.added.flush()
         with disk_errors(f"publishing {self.path}"):
-            with ManifestWriter(self.files / MANIFEST_NAME, extra) as writer:
+            with ManifestWriter(self.files / MANIFEST_NAME, extra, undigested=undigested) as writer:
                 for batch in batches:
                     writer.write(batch)
+            self._hold_to_manifest(writer.summary.n_files)
             stamp = self._make_stamp(writer.summary)
             (self.files / STAMP_NAME).write_text(json.dumps(stamp.to_json(), indent=1) + "\n", encoding="utf-8")
             if durable:
@@ -180,6 +274,29 @@ class Staging:
                 sync(self.path.parent)
         self.discard()
         return stamp
+
+    def _hold_to_manifest(self, n_named: int) -> None:
+        """Refuse to publish anything but exactly the files that the manifest names; costs a microsecond a file."""
+        if self.files_in is not None:
+            return
+        n_there = sum(1 for _ in walk_files(self.files)) - 1  # without the manifest
+        if n_there == n_named:
+            return
+        named = {
+            hash(outpath)
+            for batch in Manifest(self.files / MANIFEST_NAME).batches(["outpath"])
+            for outpath in batch.column(0).to_pylist()
+        }
+        for path, _ in walk_files(self.files):
+            if path not in RESERVED_NAMES and hash(path) not in named:
+                raise ManifestError(
+                    f"{printable(path)} lies in {self.files}, and no row of the manifest names it: "
+                    "put it on the manifest with staging.add, or write it elsewhere"
+                )
+        raise ManifestError(
+            f"the manifest of {self.path} names {n_named} files, and {n_there} are there: "
+            "give each file one row, and leave files alone once they are on the manifest"
+        )
 
     def discard(self) -> None:
         """Remove the staging directory, and with it what was replaced, and let go of the lock.
@@ -266,11 +383,13 @@ class Staging:
             build_id=self.build_id,
             digest=summary.digest,
             n_rows=summary.n_rows,
+            n_inputs=summary.n_inputs,
             n_files=summary.n_files,
             size_bytes=summary.size_bytes,
-            time_published=datetime.now(UTC).isoformat(timespec="seconds"),
+            time_published=datetime.now(UTC).isoformat(timespec="microseconds"),
             tintype_version=version("tintype"),
             statuses=summary.statuses,
+            files_in=self.files_in,
         )
 
     def _move_in(self) -> None:
@@ -284,11 +403,12 @@ class Staging:
             exchange(self.files, self.path)
         except ExchangeUnsupportedError:
             old = self._sibling("old", self.build_id)
-            os.rename(self.path, old)
             try:
+                os.rename(self.path, old)
                 os.rename(self.files, self.path)
             except BaseException:
-                os.rename(old, self.path)
+                if not os.path.lexists(self.path):
+                    os.rename(old, self.path)
                 raise
             os.rename(old, self.files)
 
@@ -334,10 +454,13 @@ def disk_errors(doing: str) -> Iterator[None]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove a file or a whole directory, also when another process is removing it, too."""
+    while os.path.lexists(path):
+        with suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _boot_id() -> str | None:

@@ -25,6 +25,8 @@ class Stamp:
     digest: str
     """The directory's digest, over its results in any order."""
     n_rows: int
+    n_inputs: int
+    """Rows with an input."""
     n_files: int
     size_bytes: int
     """Size of all files but the manifest and this stamp."""
@@ -33,6 +35,8 @@ class Stamp:
     tintype_version: str
     statuses: Mapping[str, int] = field(default_factory=dict)
     """Number of manifest rows of each status."""
+    files_in: str | None = None
+    """Folder that the manifest's paths are relative to, absolute or relative to the directory; None for itself."""
 
     @property
     def n_failed(self) -> int:
@@ -48,9 +52,11 @@ class Stamp:
             "time_published": self.time_published,
             "digest": self.digest,
             "n_rows": self.n_rows,
+            "n_inputs": self.n_inputs,
             "n_files": self.n_files,
             "size_bytes": self.size_bytes,
             "statuses": dict(self.statuses),
+            **({} if self.files_in is None else {"files_in": self.files_in}),
             "recipe": self.recipe.to_json(),
         }
 
@@ -62,11 +68,13 @@ class Stamp:
             build_id=str(values["build_id"]),
             digest=str(values["digest"]),
             n_rows=int(values["n_rows"]),
+            n_inputs=int(values["n_inputs"]),
             n_files=int(values["n_files"]),
             size_bytes=int(values["size_bytes"]),
             time_published=str(values["time_published"]),
             tintype_version=str(values["tintype_version"]),
             statuses={str(k): int(v) for k, v in dict(values["statuses"]).items()},
+            files_in=None if values.get("files_in") is None else str(values["files_in"]),
         )
 
 
@@ -94,7 +102,7 @@ def read_stamp(folder: Path) -> Stamp | None:
                 f"this one reads up to {FORMAT_VERSION}: upgrade tintype"
             )
         return Stamp.from_json(values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, StampError):
             raise
         raise StampError(

@@ -42,21 +42,22 @@ def plain_attributes(cls: type, *, stop: type, ignored: Iterable[str]) -> dict[s
     cls
         The stage's class.
     stop
-        The base class whose attributes, and those of its bases, do not count unless a subclass sets them.
+        The base class whose attributes, and those of its bases, do not count unless a subclass or a mixin sets them.
     ignored
         More names that do not count.
     """
     skipped = {*ignored, *dir(luigi.Task)}
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for base in cls.__mro__:
-        if base is stop or not issubclass(base, stop):
-            continue
-        for name, value in vars(base).items():
-            if not name.startswith("_") and name not in skipped and name not in found:
-                text = _plain_text(value)
-                if text is not None:
-                    found[name] = text
-    return dict(sorted(found.items()))
+        if base not in stop.__mro__:
+            for name, value in vars(base).items():
+                found.setdefault(name, value)
+    texts = {
+        name: _plain_text(value)
+        for name, value in sorted(found.items())
+        if not name.startswith("_") and name not in skipped
+    }
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _default_text(parameter: Any) -> str | None:

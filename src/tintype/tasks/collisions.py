@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO
 
 from tintype.errors import CollisionError
-
-_HASHES_IN_MEMORY = 131_072
+from tintype.tasks.naming import show_path
+from tintype.tasks.repeated_texts import RepeatedTexts
 
 
 class CollisionFinder:
     """Collect output paths, then say which two inputs share one.
 
-    Holds a 64-bit hash of each path: up to 131,072 in memory, more in a temporary file that the kernel may page out.
-    A hash that occurs twice is looked at again by its paths, so a chance collision of hashes is none of paths.
-
     Parameters
     ----------
     folder
-        Where the temporary file goes.
+        Where a temporary file goes when there are many.
+    cure
+        What the message says to do about two inputs with one output.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._hashes: list[int] = []
-        self._file: IO[bytes] | None = None
+    def __init__(self, folder: Path, cure: str) -> None:
+        self._paths = RepeatedTexts(folder)
+        self._cure = cure
 
     def add(self, outpaths: Sequence[str]) -> None:
         """Collect some output paths."""
-        self._hashes.extend(map(hash, outpaths))
-        if len(self._hashes) >= _HASHES_IN_MEMORY:
-            self._spill()
+        self._paths.add(outpaths)
 
     def check(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         """Refuse two inputs with one output.
@@ -48,40 +42,20 @@ class CollisionFinder:
         CollisionError
             Naming both inputs and the output.
         """
-        repeated = self._repeated_hashes()
+        repeated = self._paths.repeated_hashes()
         if not repeated:
             return
         inpath_of: dict[str, str] = {}
         for inpath, outpath in pairs():
-            if hash(outpath) in repeated:
-                other = inpath_of.setdefault(outpath, inpath)
-                if other is not inpath:
-                    raise CollisionError(
-                        f"{other} and {inpath} would both become {outpath}: "
-                        "override outpath(row) to keep them apart, or leave one out"
-                    )
+            if hash(outpath) not in repeated:
+                continue
+            if outpath in inpath_of:
+                raise CollisionError(
+                    self._describe(show_path(inpath_of[outpath]), show_path(inpath), show_path(outpath))
+                )
+            inpath_of[outpath] = inpath
 
-    def _spill(self) -> None:
-        import numpy as np
-
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115, closed by _repeated_hashes
-        self._file.write(np.array(self._hashes, np.int64).tobytes())
-        self._hashes.clear()
-
-    def _repeated_hashes(self) -> set[int]:
-        import numpy as np
-
-        if self._file is None:
-            hashes = np.sort(np.array(self._hashes, np.int64))
-        else:
-            self._spill()
-            self._file.flush()
-            hashes = np.memmap(self._file, np.int64, mode="r+")
-            hashes.sort()
-        repeated = {int(value) for value in hashes[1:][hashes[1:] == hashes[:-1]]}
-        del hashes
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        return repeated
+    def _describe(self, one: str, other: str, outpath: str) -> str:
+        if one == other:
+            return f"{one} occurs twice among the inputs, and would become {outpath} both times: leave one out"
+        return f"{one} and {other} would both become {outpath}: {self._cure}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tintype.errors import TooManyFailuresError
+from tintype.errors import SettingsError, TooManyFailuresError
 from tintype.manifest.schema import Status
 from tintype.pipelines.file_work import FileResult
+from tintype.tasks.naming import show_path
 
 HOPELESS_FILES = 20
 """When this many files have been tried and every one failed, the code is wrong, not a file."""
@@ -23,6 +24,12 @@ class Failures:
     n_good: int = 0
     first: FileResult | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a rate that is none, such as a number of files or a percentage."""
+        rate: object = self.max_failure_rate
+        if not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise SettingsError(f"max_failure_rate is {rate!r}: give the share of files that may fail, from 0 to 1")
+
     def count(self, results: Iterable[FileResult], *, n_kept: int = 0) -> None:
         """Count results, and good ones of an earlier run."""
         self.n_good += n_kept
@@ -33,6 +40,11 @@ class Failures:
             self.n_failed += 1
             if self.first is None or result.number < self.first.number:
                 self.first = result
+
+    def recount(self, results: Iterable[FileResult]) -> None:
+        """Count anew, after some inputs had a second chance."""
+        self.n_failed, self.n_good, self.first = 0, 0, None
+        self.count(results)
 
     def are_too_many(self) -> bool:
         """Return whether more failed than the rate allows."""
@@ -57,4 +69,4 @@ class Failures:
 
     def _first(self) -> str:
         first = self.first
-        return "unknown" if first is None else f"{first.inpath}: {first.error_type}: {first.error}"
+        return "unknown" if first is None else f"{show_path(str(first.inpath))}: {first.error_type}: {first.error}"

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from time import time_ns
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from luigi.task import flatten
 
-from tintype.errors import FileError
+from tintype.errors import FileError, SettingsError
 from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
-from tintype.manifest.schema import Status, columns_schema
+from tintype.manifest.schema import columns_schema, manifest_schema
 from tintype.pipelines.core import Pipeline
 from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe
 from tintype.pipelines.file_writers import StagedFileWriter
 from tintype.recipe import Keep, Rebuild
 from tintype.settings import read_settings
-from tintype.targets.relative_paths import check_outpath, printable
+from tintype.targets.relative_paths import check_outpath
 from tintype.targets.staging import Staging
 from tintype.tasks.collisions import CollisionFinder
 from tintype.tasks.failures import Failures
 from tintype.tasks.inputs import only_directory
 from tintype.tasks.interruption import stop_when_orphaned
+from tintype.tasks.naming import show_path
 from tintype.tasks.progress import StageProgress
 from tintype.tasks.result_columns import added_batches, file_batches
 from tintype.tasks.rows import InputRow, InputRows, ManifestRows, RowBatch
 from tintype.tasks.stage import Stage
+from tintype.tasks.todo import LastPass, Todo
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pyarrow as pa
 
 logger = logging.getLogger("luigi-interface.tintype")
@@ -48,11 +52,17 @@ class FileStage(Stage):
     """Exceptions that become failed rows; any other stops the stage at once."""
     max_failure_rate: ClassVar[float] = 0.0
     """Share of the inputs that may fail, 0 to 1."""
+    collision_cure: ClassVar[str] = "override outpath(row) to keep them apart, or leave one out"
+    """What the error says to do about two inputs that would become one output."""
+    default_n_jobs: ClassVar[int | None] = None
+    """Files worked on at once where ``n_jobs`` is not given; when None, ``[tintype] n_jobs``."""
     executor: ClassVar[ExecutorKind] = "threads"
     """``"processes"`` for pure Python work that holds the interpreter lock; its functions must be picklable."""
     not_in_recipe: ClassVar[frozenset[str]] = Stage.not_in_recipe | {
         "exceptions_to_catch",
         "max_failure_rate",
+        "collision_cure",
+        "default_n_jobs",
         "executor",
     }
 
@@ -66,18 +76,33 @@ class FileStage(Stage):
 
     def input_folder(self) -> str:
         """Return what each input path is relative to; empty when input paths stand for themselves, as URLs do."""
-        return only_directory(flatten(self.input()), self.get_task_family()).path
+        return str(only_directory(flatten(self.input()), self.get_task_family()).files_folder())
 
     def outpath(self, row: InputRow) -> str:
         """Return where the result of an input goes, relative to this stage's directory: by default its own path."""
         return row.inpath
+
+    def load_arguments(self, batch: RowBatch) -> Sequence[Any] | None:
+        """Return what the load function gets for each input of a batch; None for the input's path."""
+        return None
+
+    def waits(self, batch: RowBatch) -> Sequence[bool] | None:
+        """Return which inputs of a batch are left to :meth:`last_pass`; None for none of them."""
+        return None
+
+    def last_pass(self, rows: InputRows, staging: Staging) -> Iterable[FileItem | FileResult]:
+        """Yield what is left to do when every input has been tried: files to work on, and results as they are."""
+        return ()
+
+    def interrupt(self) -> None:
+        """End what the workers wait for: called when a build is stopped."""
 
     def decide(self) -> Keep | Rebuild:
         """Compare what is published with what is asked for; too many failures are a reason to build again."""
         decision = super().decide()
         stamp = self.output().stamp()
         if isinstance(decision, Keep) and stamp is not None:
-            failures = Failures(self.max_failure_rate, stamp.n_rows, stamp.n_failed)
+            failures = Failures(self.max_failure_rate, stamp.n_inputs, stamp.n_failed)
             if failures.are_too_many():
                 return Rebuild((f"{failures.n_failed} of {failures.total} files failed, more than max_failure_rate",))
         return decision
@@ -94,7 +119,13 @@ class FileStage(Stage):
     @property
     def _rows(self) -> InputRows:
         if self._rows_of_run is None:
-            self._rows_of_run = self.rows()
+            rows: object = self.rows()
+            if not isinstance(rows, InputRows):
+                raise SettingsError(
+                    f"{type(self).__name__}.rows() returned a {type(rows).__name__}: "
+                    "return RecordRows(lambda: records, columns), or another InputRows"
+                )
+            self._rows_of_run = rows
         return self._rows_of_run
 
     def build(self, staging: Staging) -> None:
@@ -102,7 +133,8 @@ class FileStage(Stage):
         settings = read_settings()
         pipeline = self.pipeline()
         rows = self._rows
-        total = self._plan(rows, pipeline, staging)
+        manifest_schema(self.extra_schema())  # two columns of one name are told before any work is done
+        failures = Failures(self.max_failure_rate, self._plan(rows, pipeline, staging))
         folder = self.input_folder()
         work = FileWork(
             load_func=pipeline.load_func,
@@ -113,14 +145,11 @@ class FileStage(Stage):
             catch=self._catch(),
             column_types=dict(self.recorded_columns),
         )
-        failures = Failures(self.max_failure_rate, total)
-        n_jobs = self.n_jobs or settings.n_jobs
-        todo = _Todo(self, rows, pipeline, staging)
+        todo = Todo(self, rows, staging.rows, writes=pipeline.write_func is not None)
         with (
-            StageProgress(self, self.output().folder.name, settings.progress, total=total) as progress,
-            open_executor(self.executor, n_jobs) as pool,
+            StageProgress(self, self.output().folder.name, settings.progress, total=failures.total) as progress,
+            open_executor(self.executor, self.number_of_jobs()) as pool,
         ):
-            run: BlockRun[FileItem, FileResult] = BlockRun(pool, work, todo, n_jobs=n_jobs)
 
             def note(results: list[FileResult]) -> None:
                 results = [*results, *todo.take_failed()]
@@ -129,20 +158,44 @@ class FileStage(Stage):
                 failures.count(results, n_kept=n_kept)
                 progress.advance(len(results), n_kept=n_kept, n_failed=failures.n_failed)
 
-            try:
-                for results in run:
-                    note(results)
-                    failures.stop_when_all_fail(self.output().path)
-                    stop_when_orphaned()
-                note([])
-            except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
-                    logger.warning("%s: stopping after the files in hand; finished files are kept", self.output())
-                note(run.stop())
-                raise
-            finally:
-                staging.rows.flush()
+            self._work_through(todo, work, pool, note, failures)
+            staging.rows.flush()
+            last = LastPass(self.last_pass(rows, staging), note)
+            self._work_through(last, work, pool, note, failures)
+            staging.rows.flush()
+        if last.n_items:
+            failures.recount(staging.rows.results())
+        self._refuse_other_rows(failures.total, failures.n_good + failures.n_failed)
         failures.stop_when_too_many(self.output().path)
+
+    def number_of_jobs(self) -> int:
+        """Return the number of files to work on at once."""
+        if self.n_jobs is not None:
+            return self.n_jobs
+        return self.default_n_jobs or read_settings().n_jobs
+
+    def _work_through(
+        self,
+        items: Iterable[FileItem],
+        work: FileWork,
+        pool: Executor,
+        note: Callable[[list[FileResult]], None],
+        failures: Failures,
+    ) -> None:
+        """Run items on the pool and note what becomes of them, whatever ends the run."""
+        run: BlockRun[FileItem, FileResult] = BlockRun(pool, work, items, n_jobs=self.number_of_jobs())
+        try:
+            for results in run:
+                note(results)
+                failures.stop_when_all_fail(self.output().path)
+                stop_when_orphaned()
+            note([])
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                logger.warning("%s: stopping after the files in hand; finished files are kept", self.output())
+            self.interrupt()
+            note(run.stop())
+            raise
 
     def extra_schema(self) -> pa.Schema:
         """Return the Arrow schema of the carried columns and the recorded ones."""
@@ -166,7 +219,7 @@ class FileStage(Stage):
         """Return the number of inputs; refuse two that would become one output."""
         if pipeline.write_func is None:
             return sum(len(batch) for batch in rows.batches())
-        finder = CollisionFinder(staging.folder)
+        finder = CollisionFinder(staging.folder, self.collision_cure)
         total = 0
         for batch in rows.batches():
             finder.add([outpath for outpath in self.outpaths(batch) if isinstance(outpath, str)])
@@ -176,20 +229,28 @@ class FileStage(Stage):
 
     def outpaths(self, batch: RowBatch) -> list[str | Exception]:
         """Return the output path of each input of a batch, or what :meth:`outpath` raised for it."""
-        if type(self).outpath is FileStage.outpath and all(batch.input_digests):
+        if type(self).outpath is FileStage.outpath and isinstance(self._rows, ManifestRows):
             # A file that an upstream stage published keeps its path, which was checked there.
             return list(batch.inpaths)
         return [self._outpath(row) for row in batch.rows()]
 
     def _outpath(self, row: InputRow) -> str | Exception:
         try:
-            outpath = str(self.outpath(row))
+            outpath = os.fspath(self.outpath(row))
             check_outpath(outpath)
         except self._catch() as error:
             return error if isinstance(error, Exception) else RuntimeError(describe(error))
         except Exception as error:
-            raise FileError(f"{printable(row.inpath)}: {type(error).__name__}: {describe(error)}") from error
+            raise FileError(f"{show_path(row.inpath)}: {type(error).__name__}: {describe(error)}") from error
         return outpath
+
+    def _refuse_other_rows(self, n_planned: int, n_seen: int) -> None:
+        """Refuse to publish when the inputs were not the same in each pass over them."""
+        if n_seen != n_planned:
+            raise SettingsError(
+                f"{type(self).__name__}.rows() gave {n_planned} inputs at first, and then {n_seen}: "
+                "let it give the same ones any number of times, so no iterator that ends and no source that changes"
+            )
 
     def _pairs(self, rows: InputRows) -> Iterator[tuple[str, str]]:
         for batch in rows.batches():
@@ -200,61 +261,3 @@ class FileStage(Stage):
     def _catch(self) -> Catch:
         kinds = self.exceptions_to_catch
         return kinds if isinstance(kinds, tuple) else (kinds,)
-
-
-class _Todo:
-    """The inputs that still need work, read as work proceeds."""
-
-    def __init__(self, stage: FileStage, rows: InputRows, pipeline: Pipeline, staging: Staging) -> None:
-        self._stage = stage
-        self._rows = rows
-        self._writes = pipeline.write_func is not None
-        self._journal = staging.rows
-        self._failed: list[FileResult] = []
-        self._n_kept = 0
-
-    def take_failed(self) -> list[FileResult]:
-        """Return the inputs without an output path that were met since the last call."""
-        failed, self._failed = self._failed, []
-        return failed
-
-    def take_kept(self) -> int:
-        """Return the number of finished inputs that were met since the last call."""
-        n_kept, self._n_kept = self._n_kept, 0
-        return n_kept
-
-    def __iter__(self) -> Iterator[FileItem]:
-        for batch in self._rows.batches():
-            outpaths: Sequence[str | Exception | None] = (
-                self._stage.outpaths(batch) if self._writes else [None] * len(batch)
-            )
-            finished = self._finished(batch, outpaths)
-            for place, (inpath, outpath) in enumerate(zip(batch.inpaths, outpaths, strict=True)):
-                index = batch.start + place
-                if finished[place]:
-                    self._n_kept += 1
-                elif isinstance(outpath, Exception):
-                    self._failed.append(_failed_result(index, inpath, outpath))
-                else:
-                    yield FileItem(index, inpath, outpath)
-
-    def _finished(self, batch: RowBatch, outpaths: Sequence[str | Exception | None]) -> Sequence[bool]:
-        """Return which inputs an earlier run finished; a result of another input under this number is none."""
-        start, stop = batch.start, batch.start + len(batch)
-        if not self._journal.has(start, stop).any():
-            return [False] * len(batch)
-        known = self._journal.columns(start, stop)
-        return [
-            status is not None and known_inpath == inpath and known_outpath in (None, outpath)
-            for status, known_inpath, known_outpath, inpath, outpath in zip(
-                known["status"], known["inpath"], known["outpath"], batch.inpaths, outpaths, strict=True
-            )
-        ]
-
-
-def _failed_result(index: int, inpath: str, error: Exception) -> FileResult:
-    now = time_ns() // 1000
-    return FileResult(
-        index, printable(inpath), str(Status.FAILED), None, type(error).__name__, describe(error),
-        None, None, 0, now, None,
-    )  # fmt: skip

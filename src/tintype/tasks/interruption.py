@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,25 +13,36 @@ from types import FrameType
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let a SIGTERM in the main thread raise KeyboardInterrupt, once, while the block runs.
+    """Let the first Ctrl-C or SIGTERM in the main thread raise KeyboardInterrupt while the block runs.
 
-    The second SIGTERM ends the process at once. A handler that the application set itself is left alone, and in
+    The second of its kind ends the process at once, whatever the files in hand are waiting for. Luigi sends its task
+    processes a SIGTERM after the Ctrl-C that they got as well: together these are one. A handler that the application
+    set itself is left alone, and so is Ctrl-C at Python's prompt, where ending the process would end the session. In
     another thread nothing changes: Python delivers signals to the main thread only.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, _raise_once)
+    defaults = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    if hasattr(sys, "ps1"):
+        del defaults[signal.SIGINT]
+    taken = {number: default for number, default in defaults.items() if signal.getsignal(number) is default}
+    is_stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal is_stopping
+        signal.signal(number, signal.SIG_DFL)
+        if not is_stopping:
+            is_stopping = True
+            raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for number in taken:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _raise_once(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    raise KeyboardInterrupt("SIGTERM")
+        for number, default in taken.items():
+            signal.signal(number, default)
 
 
 def stop_when_orphaned() -> None:

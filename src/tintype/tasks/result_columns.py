@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tintype.errors import StagingError
+from tintype.manifest.arrays import from_numpy
 from tintype.targets.journal import Journal
+from tintype.targets.relative_paths import printable
 from tintype.tasks.rows import InputRows
 
 if TYPE_CHECKING:
@@ -47,13 +49,14 @@ def added_batches(journal: Journal, extra: pa.Schema) -> Iterator[Mapping[str, A
             yield {**_fixed_columns(columns, [None] * len(known)), **_recorded_columns(columns, extra)}
 
 
-def _fixed_columns(columns: dict[str, list[Any]], input_digests: list[str | None]) -> dict[str, Any]:
+def _fixed_columns(columns: dict[str, list[Any]], input_digests: list[str | None] | pa.Array) -> dict[str, Any]:
     import numpy as np
     import pyarrow as pa
 
-    microseconds = np.array(columns["microseconds"], np.int64)
+    seconds = np.array(columns["microseconds"], np.int64) / 1e6
+    time_finished = np.array(columns["time_finished"], np.int64)
     return {
-        "inpath": columns["inpath"],
+        "inpath": [path if path is None or path.isascii() else printable(path) for path in columns["inpath"]],
         "outpath": columns["outpath"],
         "status": columns["status"],
         "error_type": columns["error_type"],
@@ -61,8 +64,8 @@ def _fixed_columns(columns: dict[str, list[Any]], input_digests: list[str | None
         "input_digest": input_digests,
         "digest": columns["digest"],
         "size_bytes": columns["size_bytes"],
-        "seconds": pa.array(microseconds / 1e6),
-        "time_finished": pa.array(columns["time_finished"], pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+        "seconds": from_numpy(seconds, pa.float64()),
+        "time_finished": from_numpy(time_finished, pa.timestamp("us", tz="UTC")),
     }
 
 

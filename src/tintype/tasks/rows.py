@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tintype.errors import ManifestError
+from tintype.errors import ManifestError, SettingsError
+from tintype.manifest.arrays import make_array, rows_without_columns
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import FIXED_COLUMNS, columns_schema
+from tintype.tasks.naming import show_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,9 +59,12 @@ class RowBatch:
     start: int
     """Number of the first row."""
     inpaths: list[str]
-    input_digests: list[str | None]
+    input_digests: list[str | None] | pa.Array
+    """sha256 of each file, in hex; as Arrow has it where it comes from a manifest and only goes to another."""
     carried: pa.RecordBatch
     """The columns that travel with each file."""
+    hidden: pa.RecordBatch | None = None
+    """Columns that the stage itself needs and that do not travel on."""
 
     def __len__(self) -> int:
         return len(self.inpaths)
@@ -106,10 +112,10 @@ class ManifestRows(InputRows):
             yield RowBatch(
                 start,
                 batch.column("outpath").to_pylist(),
-                batch.column("digest").to_pylist(),
+                batch.column("digest"),
                 pa.RecordBatch.from_arrays([batch.column(name) for name in carried_names], schema=self.carried_schema)
                 if carried_names
-                else _no_columns(batch.num_rows),
+                else rows_without_columns(batch.num_rows),
             )
             start += batch.num_rows
 
@@ -134,6 +140,11 @@ class RecordRows(InputRows):
     def __init__(
         self, make_records: Callable[[], Iterable[Mapping[str, Any]]], columns: Mapping[str, type] | None = None
     ) -> None:
+        if not callable(make_records):
+            raise SettingsError(
+                f"RecordRows got a {type(make_records).__name__}: give a function that returns the records anew for "
+                "each pass, such as lambda: records"
+            )
         self._make_records = make_records
         self._columns = dict(columns or {})
         for name in self._columns:
@@ -152,24 +163,44 @@ class RecordRows(InputRows):
         records = iter(self._make_records())
         start = 0
         while chunk := list(islice(records, ROWS_PER_BATCH)):
+            try:
+                inpaths = [os.fspath(record["inpath"]) for record in chunk]
+            except (KeyError, TypeError) as error:
+                raise _find_record_without_path(chunk) from error
             if self._columns:
-                arrays = [
-                    pa.array([record.get(field.name) for record in chunk], field.type) for field in self.carried_schema
-                ]
+                arrays = [self._make_array(name, chunk) for name in self._columns]
                 carried = pa.RecordBatch.from_arrays(arrays, schema=self.carried_schema)
             else:
-                carried = _no_columns(len(chunk))
-            yield RowBatch(
-                start,
-                [record["inpath"] for record in chunk],
-                [record.get("input_digest") for record in chunk],
-                carried,
-            )
+                carried = rows_without_columns(len(chunk))
+            yield RowBatch(start, inpaths, [record.get("input_digest") for record in chunk], carried)
             start += len(chunk)
 
+    def _make_array(self, name: str, chunk: list[Mapping[str, Any]]) -> pa.Array:
+        """Return the values of a column; SettingsError names the record whose value does not fit."""
+        import pyarrow as pa
 
-def _no_columns(n_rows: int) -> pa.RecordBatch:
-    """Return a batch with rows and no columns."""
-    import pyarrow as pa
+        kind = self.carried_schema.field(name).type
+        try:
+            return make_array([record.get(name) for record in chunk], kind)
+        except (pa.ArrowException, OverflowError, UnicodeError):
+            for record in chunk:
+                value = record.get(name)
+                try:
+                    make_array([value], kind)
+                except (pa.ArrowException, OverflowError, UnicodeError) as error:
+                    inpath, declared = show_path(os.fspath(record["inpath"])), self._columns[name].__name__
+                    raise SettingsError(
+                        f"{inpath}: column {name!r} is declared as {declared} and got {value!r}: declare "
+                        f"it as another type, or mend the value ({error})"
+                    ) from error
+            raise
 
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * n_rows, pa.struct([])))
+
+def _find_record_without_path(records: Iterable[Mapping[str, Any]]) -> SettingsError:
+    for record in records:
+        inpath = record.get("inpath")
+        if not isinstance(inpath, str | os.PathLike):
+            return SettingsError(
+                f"the record {dict(record)} has no 'inpath' that is a path: give each record the path of its file"
+            )
+    return SettingsError("a record has no 'inpath': give each record the path of its file")

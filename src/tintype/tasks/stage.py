@@ -20,7 +20,7 @@ from tintype.settings import read_settings
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.staging import Staging
 from tintype.tasks.attributes import changed_parameters, plain_attributes, significant_parameters
-from tintype.tasks.graph import claim_directory, upstream_first
+from tintype.tasks.graph import TaskIdentity, claim_directory, identity, upstream_first
 from tintype.tasks.inputs import input_digest, input_name
 from tintype.tasks.interruption import stoppable
 from tintype.tasks.naming import directory_name
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger("luigi-interface.tintype")
+
+LAYERS = ("raw", "interim", "processed")
 
 
 class Stage(luigi.Task):
@@ -60,8 +62,12 @@ class Stage(luigi.Task):
     """Raised by hand when the directory must be built again."""
     recorded_columns: ClassVar[Mapping[str, type]] = {}
     """Type of each column that this stage adds to its rows: bool, int, float or str."""
-    not_in_recipe: ClassVar[frozenset[str]] = frozenset({"layer", "version", "not_in_recipe"})
-    """Class attributes and parameters that say how to build, or from where, and not what."""
+    undigested_columns: ClassVar[frozenset[str]] = frozenset()
+    """Recorded columns that do not count when two builds are compared: they differ from one to the next."""
+    not_in_recipe: ClassVar[frozenset[str]] = frozenset(
+        {"layer", "version", "undigested_columns", "not_in_recipe", "base_dir", "n_jobs"}
+    )
+    """Class attributes and parameters that say how to build, or from where, and not what. Those of bases add up."""
 
     @abstractmethod
     def build(self, staging: Staging) -> None:
@@ -77,13 +83,13 @@ class Stage(luigi.Task):
 
     def output(self) -> DirectoryTarget:
         """Return the directory that this stage publishes."""
-        if not self.layer or "/" in self.layer:
+        if self.layer not in LAYERS:
             raise SettingsError(
                 f"{type(self).__name__}.layer is {self.layer!r}: set it to 'raw', 'interim' or 'processed', "
                 "or derive the class from one in tintype.raw, tintype.interim or tintype.processed"
             )
         name = directory_name(self.get_task_family(), changed_parameters(self))
-        return DirectoryTarget(Path(self.base_dir, self.layer, name))
+        return DirectoryTarget(Path(self.base_dir).expanduser() / self.layer / name)
 
     def complete(self) -> bool:
         """Return whether everything above is complete and this directory is what the recipe asks for.
@@ -97,25 +103,24 @@ class Stage(luigi.Task):
         DirectoryConflictError
             When another task of this process writes the same directory.
         """
-        is_complete: dict[str, bool] = {}
+        is_complete: dict[TaskIdentity, bool] = {}
         for task in upstream_first(self):
             if isinstance(task, Stage):
                 claim_directory(task, task.output().path)
-                above = (is_complete[required.task_id] for required in flatten(task.requires()))
-                is_complete[task.task_id] = all(above) and isinstance(task.decide(), Keep)
+                above = (is_complete[identity(required)] for required in flatten(task.requires()))
+                is_complete[identity(task)] = all(above) and isinstance(task.decide(), Keep)
             else:
-                is_complete[task.task_id] = bool(task.complete())
-        return is_complete[self.task_id]
+                is_complete[identity(task)] = bool(task.complete())
+        return is_complete[identity(self)]
 
     def recipe(self) -> Recipe:
         """Return everything that decides the bytes of this directory, as it is now."""
+        left_out = {name for base in type(self).__mro__ for name in vars(base).get("not_in_recipe", ())}
         return Recipe(
             family=self.get_task_family(),
             version=str(self.version),
-            parameters={
-                name: value for name, value in significant_parameters(self).items() if name not in self.not_in_recipe
-            },
-            attributes=plain_attributes(type(self), stop=Stage, ignored=self.not_in_recipe),
+            parameters={name: value for name, value in significant_parameters(self).items() if name not in left_out},
+            attributes=plain_attributes(type(self), stop=Stage, ignored=left_out),
             inputs=self.input_digests(),
         )
 
@@ -145,9 +150,13 @@ class Stage(luigi.Task):
                 staging.discard()
                 return
             logger.info("%s: building (%s)", target, decision)
+            staging.column_types = dict(self.recorded_columns)
             self.build(staging)
             stamp = staging.publish(
-                self.manifest_batches(staging), self.extra_schema(), durable=read_settings().durable
+                self.manifest_batches(staging),
+                self.extra_schema(),
+                undigested=self.undigested_columns,
+                durable=read_settings().durable,
             )
             self._tell_where(target)
         failed = f", {stamp.n_failed:,} inputs failed" if stamp.n_failed else ""

@@ -147,6 +147,36 @@ def link_file(source: FilePath, path: FilePath) -> None:
     report_written(name, digest, size_bytes)
 
 
+def reuse_file(source: FilePath, path: FilePath, *, digest: str, size_bytes: int) -> None:
+    """Take a file over from an earlier build: a hard link, or a copy where none can be made. Reads nothing to link.
+
+    Parameters
+    ----------
+    source
+        The file of the earlier build. Not modified.
+    path
+        Where it goes. Missing parent folders are made; a file or link that has the name is replaced.
+    digest
+        Its sha256, in hex, as the earlier build's manifest says.
+    size_bytes
+        Its size in bytes.
+
+    Raises
+    ------
+    OSError
+        When the source is not there (FileNotFoundError), or the disk refuses.
+    """
+    name = os.fspath(path)
+    refuse_itself(source, name)
+    try:
+        make_in_place(name, lambda: os.link(source, name, follow_symlinks=False))
+    except OSError as error:
+        if error.errno not in NO_HARD_LINK:
+            raise
+        copy_file(source, path)
+    report_written(name, digest, size_bytes, is_reused=True)
+
+
 def symlink_file(source: FilePath, path: FilePath) -> None:
     """Make a symbolic link to a file, by its absolute path.
 

@@ -1,0 +1,122 @@
+"""The inputs of a stage that still need work, read as work proceeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count, repeat
+from time import time_ns
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from tintype.manifest.schema import Status
+from tintype.pipelines.file_work import FileItem, FileResult, describe
+from tintype.targets.relative_paths import printable
+
+if TYPE_CHECKING:
+    from tintype.targets.journal import Journal
+    from tintype.tasks.file_stage import FileStage
+    from tintype.tasks.rows import InputRows, RowBatch
+
+OutpathOrError = str | Exception | None
+
+
+class Todo:
+    """Iterate over the inputs that no earlier run of the build has finished.
+
+    Parameters
+    ----------
+    stage
+        Says where each result goes, what the load function gets, and which inputs wait for others.
+    rows
+        The inputs.
+    journal
+        What earlier runs finished.
+    writes
+        Whether the stage's pipeline writes files.
+    """
+
+    def __init__(self, stage: FileStage, rows: InputRows, journal: Journal, *, writes: bool) -> None:
+        self._stage = stage
+        self._rows = rows
+        self._writes = writes
+        self._journal = journal
+        self._failed: list[FileResult] = []
+        self._n_kept = 0
+
+    def take_failed(self) -> list[FileResult]:
+        """Return the inputs without an output path that were met since the last call."""
+        failed, self._failed = self._failed, []
+        return failed
+
+    def take_kept(self) -> int:
+        """Return the number of finished inputs that were met since the last call."""
+        n_kept, self._n_kept = self._n_kept, 0
+        return n_kept
+
+    def __iter__(self) -> Iterator[FileItem]:
+        for batch in self._rows.batches():
+            outpaths: Sequence[OutpathOrError] = self._stage.outpaths(batch) if self._writes else [None] * len(batch)
+            finished = self._finished(batch, outpaths)
+            waits = self._stage.waits(batch)
+            arguments = self._stage.load_arguments(batch)
+            given = repeat(None) if arguments is None else arguments
+            numbered = zip(count(batch.start), batch.inpaths, outpaths, given, strict=False)
+            if waits is None and not any(finished) and set(map(type, outpaths)) <= {str, NoneType}:
+                # The common case, nothing to look at one by one: half the time of the loop below.
+                yield from map(FileItem._make, numbered)
+                continue
+            for place, (number, inpath, outpath, source) in enumerate(numbered):
+                if finished[place]:
+                    self._n_kept += 1
+                elif isinstance(outpath, Exception):
+                    self._failed.append(failed_result(number, inpath, outpath))
+                elif waits is None or not waits[place]:
+                    yield FileItem(number, inpath, outpath, source)
+
+    def _finished(self, batch: RowBatch, outpaths: Sequence[OutpathOrError]) -> Sequence[bool]:
+        """Return which inputs an earlier run finished; a result of another input under this number is none."""
+        start, stop = batch.start, batch.start + len(batch)
+        if not self._journal.has(start, stop).any():
+            return [False] * len(batch)
+        known = self._journal.columns(start, stop)
+        return [
+            status is not None and known_inpath == inpath and known_outpath in (None, outpath)
+            for status, known_inpath, known_outpath, inpath, outpath in zip(
+                known["status"], known["inpath"], known["outpath"], batch.inpaths, outpaths, strict=True
+            )
+        ]
+
+
+def failed_result(number: int, inpath: Any, error: Exception) -> FileResult:
+    """Return the result of an input that never reached a worker."""
+    now = time_ns() // 1000
+    return FileResult(
+        number, printable(inpath), str(Status.FAILED), None, type(error).__name__, describe(error),
+        None, None, 0, now, None,
+    )  # fmt: skip
+
+
+class LastPass:
+    """Iterate over the files of a stage's last pass; what is a result already is noted on the way.
+
+    Parameters
+    ----------
+    entries
+        Files to work on, and results.
+    note
+        Called with results.
+    """
+
+    def __init__(self, entries: Iterable[FileItem | FileResult], note: Callable[[list[FileResult]], None]) -> None:
+        self._entries = entries
+        self._note = note
+        self.n_items = 0
+        """Entries that have been met."""
+
+    def __iter__(self) -> Iterator[FileItem]:
+        for entry in self._entries:
+            self.n_items += 1
+            if isinstance(entry, FileResult):
+                self._note([entry])
+            else:
+                yield entry

@@ -1,0 +1,5 @@
+__all__ = [
+    "DirectoryTargetContract",
+]
+
+from .contracts import DirectoryTargetContract
