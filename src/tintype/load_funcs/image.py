@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from typing import IO, TYPE_CHECKING
@@ -87,29 +88,66 @@ def load_image(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_IM
     ((512, 512, 3), dtype('uint8'))
     """
     name = os.fspath(path)
+    with open(path, "rb") as file:
+        return decode_safely(file, name, max_pixels, os.fstat(file.fileno()).st_size)
+
+
+def decode_image(
+    data: bytes, name: str = "the image", *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
+) -> NDArray[np.uint8]:
+    r"""Return the image in the bytes of a file, as :func:`load_image` does.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    name
+        What messages call it: its path or URL.
+    max_pixels
+        Images with more pixels (rows times columns) are errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, 0 to 255, of shape (rows, columns), (rows, columns, 3) or (rows, columns, 4).
+
+    Raises
+    ------
+    ImageError
+        When the bytes are no whole image; ImageTooLargeError when it has too many pixels.
+
+    Examples
+    --------
+    >>> from tintype.load_funcs import decode_image
+    >>> decode_image(b"P5 2 1 255 \x00\xff")
+    array([[  0, 255]], dtype=uint8)
+    """
+    return decode_safely(io.BytesIO(data), name, max_pixels, len(data))
+
+
+def decode_safely(file: IO[bytes], name: str, max_pixels: int, size_bytes: int) -> NDArray[np.uint8]:
+    """Decode the first frame in an open file; whatever goes wrong with its bytes is an ImageError."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise SettingsError(
             f"PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set, so that {name} would load as a whole image even if it is "
             "truncated: set it to False"
         )
-    with open(path, "rb") as file:
-        try:
-            return decode(file, name, max_pixels)
-        except (ImageError, MemoryError):
-            raise
-        except Image.DecompressionBombError as error:
-            raise ImageTooLargeError(
-                f"{name} is larger than Pillow allows ({error}): leave it out, or raise PIL.Image.MAX_IMAGE_PIXELS "
-                "and max_pixels"
-            ) from error
-        except Exception as error:  # decoders meet bad bytes with errors of every type
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # the disk failed, not the decoder
-            size_bytes = os.fstat(file.fileno()).st_size
-            raise ImageError(
-                f"{name} ({size_bytes:,} bytes) cannot be decoded: {str(error) or type(error).__name__}; "
-                "fetch it again or leave it out"
-            ) from error
+    try:
+        return decode(file, name, max_pixels)
+    except (ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageTooLargeError(
+            f"{name} is larger than Pillow allows ({error}): leave it out, or raise PIL.Image.MAX_IMAGE_PIXELS "
+            "and max_pixels"
+        ) from error
+    except Exception as error:  # decoders meet bad bytes with errors of every type
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk failed, not the decoder
+        raise ImageError(
+            f"{name} ({size_bytes:,} bytes) cannot be decoded: {str(error) or type(error).__name__}; "
+            "fetch it again or leave it out"
+        ) from error
 
 
 def decode(file: IO[bytes], name: str, max_pixels: int) -> NDArray[np.uint8]:

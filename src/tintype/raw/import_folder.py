@@ -7,7 +7,6 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
@@ -15,7 +14,10 @@ from typing import IO, Any, ClassVar, Literal
 import luigi
 
 from tintype.errors import SettingsError
+from tintype.path_funcs import is_file_or_broken
 from tintype.pipelines.core import Pipeline
+from tintype.raw.labels import label_of_folder
+from tintype.raw.patterns import Patterns
 from tintype.targets.relative_paths import printable
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRows, RecordRows
@@ -69,12 +71,16 @@ class ImportFolder(FileStage):
     def rows(self) -> InputRows:
         """Return the files of the folder as they are now, in the order of their names."""
         listing = Listing(self._walk())
+        if next(iter(listing), None) is None:
+            logger.warning(
+                "%s: there are no files to import in %s (patterns %s, exclude %s)",
+                self.output(), self.folder, self.patterns, self.exclude,
+            )  # fmt: skip
         return RecordRows(lambda: map(self._record, listing), self.carried_columns)
 
     def label(self, inpath: str) -> str | None:
         """Return the label of a file: by default the name of the folder it lies in, None at the top."""
-        folder = inpath.rpartition("/")[0]
-        return folder.rpartition("/")[2] or None
+        return label_of_folder(inpath)
 
     def input_digests(self) -> Mapping[str, str]:
         """Return the digest of the folder's listing: path, size and time of change of each file."""
@@ -88,10 +94,9 @@ class ImportFolder(FileStage):
         return {"folder": digest.hexdigest()}
 
     def _walk(self) -> Iterator[str]:
-        patterns = _check_patterns("patterns", self.patterns)
-        exclude = _check_patterns("exclude", self.exclude)
+        wanted = Patterns(self.patterns, self.exclude)
         for path in walk_sorted(self._existing_folder(), skip=os.path.realpath(self.base_dir)):
-            if _matches(path, patterns) and not _matches(path, exclude):
+            if wanted.take(path):
                 yield path
 
     def _record(self, inpath: str) -> dict[str, Any]:
@@ -105,6 +110,11 @@ class ImportFolder(FileStage):
             raise SettingsError(
                 f"the folder {str(folder)!r} to import {found} (looked in {os.getcwd()}): "
                 f"set {type(self).__name__}.folder to the folder that holds the files"
+            )
+        if os.path.realpath(folder) == os.path.realpath(self.base_dir):
+            raise SettingsError(
+                f"the folder {str(folder)!r} to import is the base directory itself, which no import takes in: "
+                f"set {type(self).__name__}.folder to a folder inside it, or choose another base_dir"
             )
         return folder
 
@@ -148,7 +158,13 @@ def walk_sorted(folder: Path, *, skip: str) -> Iterator[str]:
             continue
         if os.path.realpath(folder / path) == skip:
             continue
-        with os.scandir(folder / path) as entries:
+        try:
+            entries = os.scandir(folder / path)
+        except FileNotFoundError:
+            if not path:
+                raise
+            continue  # gone since its name was read
+        with entries:
             names = [
                 f"{path}{entry.name}/" if entry.is_dir(follow_symlinks=False) else f"{path}{entry.name}"
                 for entry in entries
@@ -159,21 +175,7 @@ def walk_sorted(folder: Path, *, skip: str) -> Iterator[str]:
 
 def _is_wanted(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry is a folder, a file, or a link to a file; a link to nothing shows up as a failed row."""
-    if entry.is_symlink():
-        return not entry.is_dir()
-    return entry.is_file() or entry.is_dir()
-
-
-def _check_patterns(name: str, patterns: Sequence[str]) -> list[str]:
-    if isinstance(patterns, str):
-        raise SettingsError(f"{name} is the text {patterns!r}: give a tuple of patterns, ({patterns!r},)")
-    return [pattern.lower() for pattern in patterns]
-
-
-def _matches(path: str, patterns: Sequence[str]) -> bool:
-    path = path.lower()
-    name = path.rpartition("/")[2]
-    return any(pattern == "*" or fnmatchcase(path if "/" in pattern else name, pattern) for pattern in patterns)
+    return is_file_or_broken(entry) or entry.is_dir(follow_symlinks=False)
 
 
 def _describe_file(path: str, name: str) -> bytes:

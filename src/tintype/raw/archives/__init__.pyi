@@ -1,0 +1,9 @@
+__all__ = [
+    "ArchiveLimits",
+    "Member",
+    "read_archive",
+]
+
+from .limits import ArchiveLimits
+from .members import Member
+from .reading import read_archive

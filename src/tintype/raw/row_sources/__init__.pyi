@@ -1,0 +1,7 @@
+__all__ = [
+    "open_row_source",
+    "RowSource",
+]
+
+from .base import RowSource
+from .choose import open_row_source
