@@ -112,7 +112,7 @@ def test_no_bytes_are_read(monkeypatch):
 
 
 def test_where_no_link_can_be_made_files_are_copied(monkeypatch):
-    def refuse(source, path):
+    def refuse(*arguments, **options):
         raise OSError(18, "Invalid cross-device link", source)
 
     for source in (Cats, Dogs):

@@ -19,6 +19,7 @@ from tintype.manifest.lookup import ManifestLookup
 from tintype.manifest.schema import Status
 from tintype.pipelines.core import Pipeline
 from tintype.pipelines.file_work import FileItem, FileResult
+from tintype.raw.known_files import KnownFile, link_known_file
 from tintype.raw.repeated_urls import RepeatedUrls
 from tintype.raw.row_paths import PathMaker
 from tintype.raw.row_sources import RowSource, open_row_source
@@ -29,7 +30,7 @@ from tintype.targets.staging import Staging
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRows, RowBatch
 from tintype.tasks.spool import SpooledRows
-from tintype.write_funcs.files import reuse_file, write_bytes
+from tintype.write_funcs.files import write_bytes
 
 ANSWER_COLUMNS: dict[str, type] = {
     "final_url": str,
@@ -222,9 +223,9 @@ class DownloadFiles(FileStage):
         """Return what becomes of a row whose URL an earlier row has fetched."""
         first = staging.rows.result(self._repeated.first_row(url))
         if first is not None and first.outpath is not None and first.digest and first.outpath != outpath:
-            path = os.path.join(staging.files, first.outpath)
-            copy = CopyAtHand(path, first.digest, first.size_bytes or 0, first.columns or {})
-            return FileItem(number, url, outpath, DownloadSource(url, None, copy, is_same=True))
+            file = KnownFile(os.path.join(staging.files, first.outpath), first.digest, first.size_bytes or 0)
+            copy = CopyAtHand(file, first.columns or {}, is_of_this_build=True)
+            return FileItem(number, url, outpath, DownloadSource(url, None, copy))
         now = time_ns() // 1000
         if first is None or first.status == Status.FAILED:
             kind, error = (
@@ -245,27 +246,19 @@ class DownloadFiles(FileStage):
 class CopyAtHand(NamedTuple):
     """A file that was downloaded before."""
 
-    path: str
-    digest: str
-    """sha256, in hex."""
-    size_bytes: int
+    file: KnownFile
     answer: Mapping[str, Any]
     """What the server said of it then."""
+    is_of_this_build: bool = False
+    """Whether another row of this very build has fetched it; else it is of the last one."""
 
     @classmethod
     def from_row(cls, folder: str, row: Mapping[str, Any]) -> CopyAtHand | None:
         """Return the copy that a row of a manifest names; None when it names none."""
         if row["outpath"] is None:
             return None
-        answer = {name: row[name] for name in ANSWER_COLUMNS}
-        return cls(os.path.join(folder, row["outpath"]), row["digest"], row["size_bytes"], answer)
-
-    def is_there(self) -> bool:
-        """Return whether the file still is as it was, by its size."""
-        try:
-            return os.stat(self.path).st_size == self.size_bytes
-        except OSError:
-            return False
+        file = KnownFile(os.path.join(folder, row["outpath"]), row["digest"], row["size_bytes"])
+        return cls(file, {name: row[name] for name in ANSWER_COLUMNS})
 
 
 class DownloadSource(NamedTuple):
@@ -274,8 +267,6 @@ class DownloadSource(NamedTuple):
     url: str
     sha256: str | None
     copy: CopyAtHand | None = None
-    is_same: bool = False
-    """Whether the copy was fetched in this very build, and so needs no question."""
 
 
 @dataclass(frozen=True)
@@ -287,9 +278,9 @@ class _Download:
 
     def __call__(self, source: DownloadSource) -> bytes | CopyAtHand:
         copy = source.copy
-        if copy is not None and (not copy.is_there() or (source.sha256 or copy.digest).lower() != copy.digest):
+        if copy is not None and not _is_right(copy.file, source.sha256):
             copy = None
-        if copy is not None and (source.is_same or not self.ask_again):
+        if copy is not None and (copy.is_of_this_build or not self.ask_again):
             record(**copy.answer)
             return copy
         request = FetchRequest(source.url, source.sha256)
@@ -318,6 +309,11 @@ class _Download:
         return copy
 
 
+def _is_right(file: KnownFile, sha256: str | None) -> bool:
+    """Return whether a copy is still there, and is what the list asks for."""
+    return file.is_there() and (not sha256 or sha256.lower() == file.digest)
+
+
 def check_is_image(data: bytes | CopyAtHand, *, max_pixels: int) -> bytes | CopyAtHand:
     """Return the bytes, if they are a whole image; ImageError if not."""
     if isinstance(data, bytes):
@@ -328,7 +324,7 @@ def check_is_image(data: bytes | CopyAtHand, *, max_pixels: int) -> bytes | Copy
 def write_download(data: bytes | CopyAtHand, path: str) -> None:
     """Write the bytes that came, or take the copy at hand over."""
     if isinstance(data, CopyAtHand):
-        reuse_file(data.path, path, digest=data.digest, size_bytes=data.size_bytes)
+        link_known_file(data.file, path, is_reused=not data.is_of_this_build)
     else:
         write_bytes(data, path)
 

@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import starmap
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
@@ -70,13 +71,13 @@ class ImportFolder(FileStage):
 
     def rows(self) -> InputRows:
         """Return the files of the folder as they are now, in the order of their names."""
-        listing = Listing(self._walk())
+        listing = Listing(self._entries())
         if next(iter(listing), None) is None:
             logger.warning(
                 "%s: there are no files to import in %s (patterns %s, exclude %s)",
                 self.output(), self.folder, self.patterns, self.exclude,
             )  # fmt: skip
-        return RecordRows(lambda: map(self._record, listing), self.carried_columns)
+        return RecordRows(lambda: starmap(self._record, listing), self.carried_columns)
 
     def label(self, inpath: str) -> str | None:
         """Return the label of a file: by default the name of the folder it lies in, None at the top."""
@@ -89,9 +90,15 @@ class ImportFolder(FileStage):
             logger.warning("%s is not there (any more): %s stays as it was imported", self.folder, self.output())
             return stamp.recipe.inputs
         digest = sha256()
-        for path in self._walk():
-            digest.update(_describe_file(os.path.join(self.folder, path), path))
+        for path, description in self._entries():
+            digest.update(f"{path}\0{description}\n".encode("utf-8", "surrogateescape"))
         return {"folder": digest.hexdigest()}
+
+    def _entries(self) -> Iterator[tuple[str, str]]:
+        """Yield the path of each file, and its size and time of change as text: empty when it cannot be looked at."""
+        folder = os.fspath(self._existing_folder())
+        for path in self._walk():
+            yield path, _describe_file(f"{folder}/{path}")
 
     def _walk(self) -> Iterator[str]:
         wanted = Patterns(self.patterns, self.exclude)
@@ -99,9 +106,13 @@ class ImportFolder(FileStage):
             if wanted.take(path):
                 yield path
 
-    def _record(self, inpath: str) -> dict[str, Any]:
+    def _record(self, inpath: str, description: str) -> dict[str, Any]:
         label = self.label(inpath)
-        return {"inpath": inpath, "label": None if label is None else printable(label)}
+        return {
+            "inpath": inpath,
+            "input_digest": description or None,
+            "label": None if label is None else printable(label),
+        }
 
     def _existing_folder(self) -> Path:
         folder = Path(self.folder)
@@ -120,24 +131,26 @@ class ImportFolder(FileStage):
 
 
 class Listing:
-    """Paths that can be iterated over any number of times, as they were at first.
+    """Paths, each with a text, that can be iterated over any number of times, as they were at first.
 
     Kept in a temporary file, so that a listing of any length needs no memory.
     """
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as the listing
         weakref.finalize(self, self._file.close)
-        for path in paths:
-            self._file.write(os.fsencode(path) + b"\0")
+        for path, text in entries:
+            self._file.write(os.fsencode(path) + b"\0" + text.encode() + b"\0")
         self._file.flush()
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[tuple[str, str]]:
         offset, rest = 0, b""
         while chunk := os.pread(self._file.fileno(), 1 << 16, offset):
             offset += len(chunk)
-            *paths, rest = (rest + chunk).split(b"\0")
-            yield from map(os.fsdecode, paths)
+            *fields, last = (rest + chunk).split(b"\0")
+            n_whole = len(fields) // 2 * 2
+            yield from zip(map(os.fsdecode, fields[:n_whole:2]), map(os.fsdecode, fields[1:n_whole:2]), strict=True)
+            rest = b"\0".join([*fields[n_whole:], last])
 
 
 def walk_sorted(folder: Path, *, skip: str) -> Iterator[str]:
@@ -178,9 +191,9 @@ def _is_wanted(entry: os.DirEntry[str]) -> bool:
     return is_file_or_broken(entry) or entry.is_dir(follow_symlinks=False)
 
 
-def _describe_file(path: str, name: str) -> bytes:
+def _describe_file(path: str) -> str:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        return b""  # a link to nothing, or gone since the listing
-    return f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+        return ""  # a link to nothing, or gone since the listing
+    return f"{status.st_size} bytes at {status.st_mtime_ns}"

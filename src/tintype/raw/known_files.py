@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Self
 
-from tintype.records import report_written
-from tintype.write_funcs.files import NO_HARD_LINK, copy_file, make_in_place
+from tintype.write_funcs.files import copy_file, reuse_file
 
 
 class KnownFile(str):
@@ -36,7 +35,7 @@ class KnownFile(str):
         return (status.st_mode & 0o170000) == 0o100000 and status.st_size == self.size_bytes
 
 
-def link_known_file(source: str, path: str) -> None:
+def link_known_file(source: str, path: str, *, is_reused: bool = False) -> None:
     """Give a known file a second name, or copy what cannot be linked.
 
     Parameters
@@ -45,14 +44,10 @@ def link_known_file(source: str, path: str) -> None:
         A :class:`KnownFile` that is there is linked, and copied where it cannot be; any other path is copied.
     path
         The new name.
+    is_reused
+        Whether the file is one of the last build of the same directory.
     """
     if isinstance(source, KnownFile) and source.is_there():
-        try:
-            make_in_place(path, lambda: os.link(source, path))
-        except OSError as error:
-            if error.errno not in NO_HARD_LINK:
-                raise
-        else:
-            report_written(path, source.digest, source.size_bytes)
-            return
-    copy_file(source, path)
+        reuse_file(source, path, digest=source.digest, size_bytes=source.size_bytes, is_reused=is_reused)
+    else:
+        copy_file(source, path)

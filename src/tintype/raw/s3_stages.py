@@ -281,7 +281,7 @@ class _Fetch:
 
 def _write_object(data: ResumingStream | KnownFile, path: str) -> None:
     if isinstance(data, KnownFile):
-        link_known_file(data, path)
+        link_known_file(data, path, is_reused=True)
         return
     with data:
         report_written(path, *write_chunks(iter(lambda: data.read(CHUNK_BYTES) or b"", b""), path))

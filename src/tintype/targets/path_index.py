@@ -57,6 +57,11 @@ class PathIndex:
             return number
         return self._numbers[place] - 1
 
+    def set(self, path: str, number: int) -> None:
+        """Give a path a number, whether it has one or not."""
+        if self.setdefault(path, number) != number:
+            self._numbers[self._find(hash(path))] = number + 1
+
     def _find(self, key: int) -> int:
         """Return the place of a key, or the empty one where it would go: open addressing, linear probing."""
         mask = len(self._keys) - 1

@@ -13,10 +13,12 @@ from tintype.targets.relative_paths import walk_files
 from tintype.write_funcs.files import hash_file
 
 
-def prove_files(files: Path, journals: Sequence[Journal], *, deep: bool) -> tuple[int, int]:
+def prove_files(
+    files: Path, journals: Sequence[Journal], *, deep: bool = False, retry_failed: bool = True
+) -> tuple[int, int]:
     """Remove every file that no journal proves, and forget every result whose file is not there.
 
-    Results that failed are forgotten too, so that they are tried again. Costs 17 bytes of memory a finished file.
+    Costs 17 bytes of memory a finished file.
 
     Parameters
     ----------
@@ -26,6 +28,8 @@ def prove_files(files: Path, journals: Sequence[Journal], *, deep: bool) -> tupl
         What says which files are finished.
     deep
         Prove each file by its bytes, not by its size.
+    retry_failed
+        Forget results that failed too, so that they are tried again.
 
     Returns
     -------
@@ -38,7 +42,8 @@ def prove_files(files: Path, journals: Sequence[Journal], *, deep: bool) -> tupl
     for number, journal in enumerate(journals):
         for result in journal.results():
             if result.status == Status.FAILED:
-                journal.forget(result.number)
+                if retry_failed:
+                    journal.forget(result.number)
             elif result.outpath is not None:
                 keys.append(hash((result.outpath, result.size_bytes)))
                 owners.append(result.number * len(journals) + number)
@@ -48,22 +53,27 @@ def prove_files(files: Path, journals: Sequence[Journal], *, deep: bool) -> tupl
     sorted_keys = key_array[order]
     found = np.zeros(len(keys), bool)
 
-    n_dropped = 0
+    n_kept = n_dropped = 0
     for outpath, entry in walk_files(files):
         size_bytes = _size(entry)
         key = hash((outpath, size_bytes))
-        place = int(np.searchsorted(sorted_keys, key))
-        if place < len(order) and sorted_keys[place] == key:
-            owner = int(order[place])
-            if not deep or int(hash_file(entry.path)[0][:16], 16) == digests[owner]:
+        first, after = (int(np.searchsorted(sorted_keys, key, side)) for side in ("left", "right"))
+        proven_by = set()
+        # Results of more than one journal may name a file; of one journal, the last that does.
+        for owner in reversed(order[first:after].tolist()):
+            journal = owners[owner] % len(journals)
+            if journal not in proven_by and (not deep or int(hash_file(entry.path)[0][:16], 16) == digests[owner]):
                 found[owner] = True
-                continue
-        os.unlink(entry.path)
-        n_dropped += 1
+                proven_by.add(journal)
+        if proven_by:
+            n_kept += 1
+        else:
+            os.unlink(entry.path)
+            n_dropped += 1
     for missing in np.flatnonzero(~found).tolist():
         index, number = divmod(owners[missing], len(journals))
         journals[number].forget(index)
-    return int(found.sum()), n_dropped
+    return n_kept, n_dropped
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -7,6 +7,8 @@ Beside the directory ``Photos`` lie, hidden, while it is built::
         recipe.json          what is being built; another recipe starts from nothing
         rows-0000.jsonl      the journal of the rows, one file for each run
         added-0000.jsonl     the journal of files that belong to the whole directory
+        inputs.arrow         what the rows are about: path and digest of each input
+        earlier-0000/        rows and inputs from before the inputs changed
         files/               becomes the directory
     .Photos.trash-<build>/   what was replaced, on its way out
     .Photos.old-<build>/     what is being replaced, where the kernel cannot exchange two names
@@ -43,6 +45,7 @@ from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
 from tintype.pipelines.file_work import FileResult, as_declared, describe
 from tintype.recipe import Recipe
+from tintype.targets.earlier import INPUTS_NAME, EarlierResults
 from tintype.targets.journal import Journal
 from tintype.targets.lock import LOCK_NAME, FolderLock
 from tintype.targets.path_index import PathIndex
@@ -73,7 +76,8 @@ class Staging:
     path
         Where the directory will be published.
     recipe
-        What it is built by. A staging directory of another recipe is dropped.
+        What it is built by. A staging directory of another recipe is dropped; where only the inputs differ, the
+        results of unchanged inputs can be taken over from ``earlier``.
 
     Raises
     ------
@@ -104,7 +108,9 @@ class Staging:
                 self.build_id, deep = self._begin()
                 self.rows = Journal(self.folder, "rows")
                 self.added = Journal(self.folder, "added")
-                self.n_kept, n_dropped = prove_files(self.files, (self.rows, self.added), deep=deep)
+                self.earlier = EarlierResults(sorted(self.folder.glob("earlier-*")))
+                journals = (self.rows, self.added, *self.earlier.journals)
+                self.n_kept, n_dropped = prove_files(self.files, journals, deep=deep)
                 self.files.mkdir(exist_ok=True)
         except BaseException:
             self._lock.release()
@@ -349,12 +355,21 @@ class Staging:
                 (self.files / name).unlink(missing_ok=True)
             # After a power cut a file may have its size and not its bytes.
             return str(begun["build_id"]), begun.get("boot_id") != _boot_id()
-        self._clear()
+        same_but_inputs = begun is not None and {**begun["recipe"], "inputs": None} == {
+            **self.recipe.to_json(),
+            "inputs": None,
+        }
+        if begun is not None and same_but_inputs and not self._holds_replaced(begun):
+            self._set_aside()
+            deep = begun.get("boot_id") != _boot_id()
+        else:
+            self._clear()
+            deep = False
         begun = {"build_id": uuid.uuid4().hex, "boot_id": _boot_id(), "recipe": self.recipe.to_json()}
         draft = self.folder / f"{RECIPE_NAME}.draft"
         draft.write_text(json.dumps(begun, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self.folder / RECIPE_NAME)
-        return begun["build_id"], False
+        return begun["build_id"], deep
 
     def _read_begun(self) -> dict[str, Any] | None:
         try:
@@ -376,6 +391,27 @@ class Staging:
         for entry in list(self.folder.iterdir()):
             if entry.name != LOCK_NAME:
                 _remove(entry)
+
+    def _set_aside(self) -> None:
+        """Keep the results of a build whose inputs have changed: those of unchanged inputs are still right."""
+        journals = sorted(self.folder.glob("rows-*.jsonl"))
+        if journals and (self.folder / INPUTS_NAME).exists():
+            earlier = self.folder / f"earlier-{len(list(self.folder.glob('earlier-*'))):04d}"
+            earlier.mkdir(exist_ok=True)
+            for path in (self.folder / INPUTS_NAME, *journals):
+                os.rename(path, earlier / path.name)
+        for path in (*self.folder.glob("rows-*.jsonl"), *self.folder.glob("added-*.jsonl")):
+            path.unlink()
+
+    def drop_earlier(self) -> None:
+        """Remove what was kept of builds with other inputs, once every input has a result of this build."""
+        if self.earlier.journals:
+            self.rows.flush()
+            self.added.flush()
+            with disk_errors(f"clearing {self.folder}"):
+                prove_files(self.files, (self.rows, self.added), retry_failed=False)
+                for folder in self.folder.glob("earlier-*"):
+                    shutil.rmtree(folder)
 
     def _make_stamp(self, summary: ManifestSummary) -> Stamp:
         return Stamp(

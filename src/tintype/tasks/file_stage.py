@@ -19,6 +19,7 @@ from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, d
 from tintype.pipelines.file_writers import StagedFileWriter
 from tintype.recipe import Keep, Rebuild
 from tintype.settings import read_settings
+from tintype.targets.earlier import InputsWriter
 from tintype.targets.relative_paths import check_outpath
 from tintype.targets.staging import Staging
 from tintype.tasks.collisions import CollisionFinder
@@ -145,14 +146,14 @@ class FileStage(Stage):
             catch=self._catch(),
             column_types=dict(self.recorded_columns),
         )
-        todo = Todo(self, rows, staging.rows, writes=pipeline.write_func is not None)
+        todo = Todo(self, rows, staging, writes=pipeline.write_func is not None)
         with (
             StageProgress(self, self.output().folder.name, settings.progress, total=failures.total) as progress,
             open_executor(self.executor, self.number_of_jobs()) as pool,
         ):
 
             def note(results: list[FileResult]) -> None:
-                results = [*results, *todo.take_failed()]
+                results = [*results, *todo.take_ready()]
                 n_kept = todo.take_kept()
                 staging.rows.append(results)
                 failures.count(results, n_kept=n_kept)
@@ -165,6 +166,7 @@ class FileStage(Stage):
             staging.rows.flush()
         if last.n_items:
             failures.recount(staging.rows.results())
+        staging.drop_earlier()
         self._refuse_other_rows(failures.total, failures.n_good + failures.n_failed)
         failures.stop_when_too_many(self.output().path)
 
@@ -216,14 +218,15 @@ class FileStage(Stage):
         return file_batches(staging.rows, self._rows, columns_schema(self.recorded_columns))
 
     def _plan(self, rows: InputRows, pipeline: Pipeline, staging: Staging) -> int:
-        """Return the number of inputs; refuse two that would become one output."""
-        if pipeline.write_func is None:
-            return sum(len(batch) for batch in rows.batches())
+        """Return the number of inputs; note them, and refuse two that would become one output."""
         finder = CollisionFinder(staging.folder, self.collision_cure)
         total = 0
-        for batch in rows.batches():
-            finder.add([outpath for outpath in self.outpaths(batch) if isinstance(outpath, str)])
-            total += len(batch)
+        with InputsWriter(staging.folder) as inputs:
+            for batch in rows.batches():
+                inputs.write(*batch.identities())
+                if pipeline.write_func is not None:
+                    finder.add([outpath for outpath in self.outpaths(batch) if isinstance(outpath, str)])
+                total += len(batch)
         finder.check(lambda: self._pairs(rows))
         return total
 

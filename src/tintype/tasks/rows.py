@@ -14,6 +14,7 @@ from tintype.errors import ManifestError, SettingsError
 from tintype.manifest.arrays import make_array, rows_without_columns
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import FIXED_COLUMNS, columns_schema
+from tintype.targets.relative_paths import printable
 from tintype.tasks.naming import show_path
 
 if TYPE_CHECKING:
@@ -68,6 +69,19 @@ class RowBatch:
 
     def __len__(self) -> int:
         return len(self.inpaths)
+
+    def input_digest(self, place: int) -> str | None:
+        """Return the digest of one input."""
+        digest = self.input_digests[place]
+        return digest if digest is None or isinstance(digest, str) else digest.as_py()
+
+    def identities(self) -> tuple[pa.Array, pa.Array]:
+        """Return the paths and the digests of the inputs, as Arrow arrays of text."""
+        import pyarrow as pa
+
+        digests = self.input_digests
+        paths = make_array([path if path.isascii() else printable(path) for path in self.inpaths], pa.string())
+        return paths, digests if isinstance(digests, pa.Array) else make_array(digests, pa.string())
 
     def rows(self) -> Iterator[InputRow]:
         """Yield the inputs one by one."""

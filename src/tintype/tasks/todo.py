@@ -13,7 +13,7 @@ from tintype.pipelines.file_work import FileItem, FileResult, describe
 from tintype.targets.relative_paths import printable
 
 if TYPE_CHECKING:
-    from tintype.targets.journal import Journal
+    from tintype.targets.staging import Staging
     from tintype.tasks.file_stage import FileStage
     from tintype.tasks.rows import InputRows, RowBatch
 
@@ -29,24 +29,25 @@ class Todo:
         Says where each result goes, what the load function gets, and which inputs wait for others.
     rows
         The inputs.
-    journal
-        What earlier runs finished.
+    staging
+        Has the journal of what earlier runs finished.
     writes
         Whether the stage's pipeline writes files.
     """
 
-    def __init__(self, stage: FileStage, rows: InputRows, journal: Journal, *, writes: bool) -> None:
+    def __init__(self, stage: FileStage, rows: InputRows, staging: Staging, *, writes: bool) -> None:
         self._stage = stage
         self._rows = rows
         self._writes = writes
-        self._journal = journal
-        self._failed: list[FileResult] = []
+        self._journal = staging.rows
+        self._earlier = staging.earlier if staging.earlier.journals else None
+        self._ready: list[FileResult] = []
         self._n_kept = 0
 
-    def take_failed(self) -> list[FileResult]:
-        """Return the inputs without an output path that were met since the last call."""
-        failed, self._failed = self._failed, []
-        return failed
+    def take_ready(self) -> list[FileResult]:
+        """Return the results that need no work, of inputs that were met since the last call."""
+        ready, self._ready = self._ready, []
+        return ready
 
     def take_kept(self) -> int:
         """Return the number of finished inputs that were met since the last call."""
@@ -61,7 +62,12 @@ class Todo:
             arguments = self._stage.load_arguments(batch)
             given = repeat(None) if arguments is None else arguments
             numbered = zip(count(batch.start), batch.inpaths, outpaths, given, strict=False)
-            if waits is None and not any(finished) and set(map(type, outpaths)) <= {str, NoneType}:
+            if (
+                self._earlier is None
+                and waits is None
+                and not any(finished)
+                and set(map(type, outpaths)) <= {str, NoneType}
+            ):
                 # The common case, nothing to look at one by one: half the time of the loop below.
                 yield from map(FileItem._make, numbered)
                 continue
@@ -69,9 +75,18 @@ class Todo:
                 if finished[place]:
                     self._n_kept += 1
                 elif isinstance(outpath, Exception):
-                    self._failed.append(failed_result(number, inpath, outpath))
+                    self._ready.append(failed_result(number, inpath, outpath))
+                elif (known := self._find_earlier(batch, place, outpath)) is not None:
+                    self._ready.append(known._replace(number=number))
                 elif waits is None or not waits[place]:
                     yield FileItem(number, inpath, outpath, source)
+
+    def _find_earlier(self, batch: RowBatch, place: int, outpath: str | None) -> FileResult | None:
+        """Return the result of the same input from before the inputs of the stage changed."""
+        if self._earlier is None:
+            return None
+        result = self._earlier.find(batch.inpaths[place], batch.input_digest(place))
+        return result if result is not None and result.outpath in (None, outpath) else None
 
     def _finished(self, batch: RowBatch, outpaths: Sequence[OutpathOrError]) -> Sequence[bool]:
         """Return which inputs an earlier run finished; a result of another input under this number is none."""

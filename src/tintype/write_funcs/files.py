@@ -147,19 +147,21 @@ def link_file(source: FilePath, path: FilePath) -> None:
     report_written(name, digest, size_bytes)
 
 
-def reuse_file(source: FilePath, path: FilePath, *, digest: str, size_bytes: int) -> None:
-    """Take a file over from an earlier build: a hard link, or a copy where none can be made. Reads nothing to link.
+def reuse_file(source: FilePath, path: FilePath, *, digest: str, size_bytes: int, is_reused: bool = True) -> None:
+    """Take over a file whose digest is known: a hard link, or a copy where none can be made. Reads nothing to link.
 
     Parameters
     ----------
     source
-        The file of the earlier build. Not modified.
+        The file, of an earlier build or another stage. Not modified.
     path
         Where it goes. Missing parent folders are made; a file or link that has the name is replaced.
     digest
-        Its sha256, in hex, as the earlier build's manifest says.
+        Its sha256, in hex, as a manifest says.
     size_bytes
         Its size in bytes.
+    is_reused
+        Whether the row's status is ``reused``: the file is one of the last build of the same directory.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def reuse_file(source: FilePath, path: FilePath, *, digest: str, size_bytes: int
         if error.errno not in NO_HARD_LINK:
             raise
         copy_file(source, path)
-    report_written(name, digest, size_bytes, is_reused=True)
+    report_written(name, digest, size_bytes, is_reused=is_reused)
 
 
 def symlink_file(source: FilePath, path: FilePath) -> None:
