@@ -228,11 +228,22 @@ def test_a_host_that_does_not_exist_and_a_port_where_nobody_listens(make_fetcher
         make_fetcher()("http://127.0.0.1:1/a.png")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_final(tmp_path, make_fetcher):
+def test_a_certificate_that_nobody_vouches_for_is_final(tmp_path, make_fetcher, require_service):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
         [
-            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"],
+            *[
+                require_service("openssl"),
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=127.0.0.1",
+            ],
             "-keyout",
             key,
             "-out",
