@@ -49,6 +49,8 @@ class Figure:
     most: float | None = None
     """The goal: the median is to be at most this."""
     note: str = ""
+    least: float | None = None
+    """The goal, where more is better."""
 
     @property
     def value(self) -> float:
@@ -57,7 +59,16 @@ class Figure:
     @property
     def is_met(self) -> bool | None:
         """Whether the goal is met; None where there is none, or nothing was measured."""
-        return None if self.most is None or not self.values else self.value <= self.most
+        if not self.values or (self.most is None and self.least is None):
+            return None
+        return (self.most is None or self.value <= self.most) and (self.least is None or self.value >= self.least)
+
+    @property
+    def goal(self) -> str:
+        """The goal in words; empty where there is none."""
+        if self.most is not None:
+            return f"at most {self.most:g}"
+        return "" if self.least is None else f"at least {self.least:g}"
 
 
 @dataclass
@@ -73,6 +84,15 @@ class Bench:
     def size(self, n_files: int) -> int:
         """Return the number of files to work on: a tenth for a quick look."""
         return n_files // 10 if self.quick else n_files
+
+    def photographs(self, n_files: int) -> Path:
+        """Return a folder of so many JPEGs, made at the first run and kept for the next."""
+        folder = FOLDER / "data" / f"photographs-{n_files}"
+        if not folder.exists():
+            draft = self.folder / folder.name
+            run_process(Case.of("photographs", "make_photographs.py", draft, n_files).command)
+            draft.rename(folder)
+        return folder
 
     def dataset(self, n_rows: int, *, with_stage: bool = False) -> Path:
         """Return the base directory of a dataset with so many rows, made once."""

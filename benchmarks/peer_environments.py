@@ -8,9 +8,17 @@ from pathlib import Path
 
 PEERS = Path(__file__).parents[1] / ".peers"
 
-# wildebeest 5.0.0 writes its report in a way that pandas 3 refuses.
-REQUIREMENTS = {"wildebeest": ["wildebeest==5.0.0", "pandas<3"]}
-CHECKS = {"wildebeest": "import wildebeest, joblib"}
+# wildebeest 5.0.0 writes its report in a way that pandas 3 refuses; img2dataset's own pins leave pandas open.
+REQUIREMENTS = {
+    "wildebeest": ["wildebeest==5.0.0", "pandas<3"],
+    "img2dataset": ["img2dataset==1.47.0", "pandas<3"],
+    "bare": ["urllib3==2.8.0", "requests==2.34.2"],
+}
+CHECKS = {
+    "wildebeest": "import wildebeest, joblib",
+    "img2dataset": "import img2dataset",
+    "bare": "import urllib3, requests",
+}
 
 
 class PeerMissingError(Exception):

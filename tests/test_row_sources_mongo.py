@@ -258,7 +258,9 @@ def test_a_missing_package_names_the_extra(server, monkeypatch):
         list(open_products(server).rows())
 
 
-if REAL_SERVER := os.environ.get("TINTYPE_TEST_MONGODB_URI"):  # else there is nothing to test against
+REAL_SERVER = os.environ.get("TINTYPE_TEST_MONGODB_URI", "")
+
+if REAL_SERVER:  # else there is nothing to test against
 
     def test_rows_come_from_a_real_server():
         from pymongo import MongoClient

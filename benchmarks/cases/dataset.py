@@ -16,6 +16,7 @@ from typing import Any
 from tintype import FileStage, Pipeline, Stage
 from tintype.manifest.schema import MANIFEST_NAME, STAMP_NAME
 from tintype.records import report_written
+from tintype.targets.staging import Staging
 from tintype.targets.stamp import Stamp
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -31,7 +32,15 @@ class Photos(Stage):
         raise RuntimeError("the benchmark publishes this directory itself")
 
 
-class Nothing(FileStage):
+class WritesNothing(FileStage):
+    """A stage whose files are nowhere, so that publishing it looks for none of them."""
+
+    def build(self, staging: Staging) -> None:
+        super().build(staging)
+        staging.files_in = "nowhere"
+
+
+class Nothing(WritesNothing):
     """Load nothing, write nothing, and say so: every input becomes a whole row, with output path, digest and size."""
 
     layer = "interim"
@@ -47,7 +56,7 @@ def load_nothing(path: str) -> bytes:
     return b""
 
 
-def write_nothing(data: bytes, path: str) -> None:
+def write_nothing(data: object, path: str) -> None:
     report_written(path, EMPTY_SHA256, 0)
 
 
@@ -73,6 +82,7 @@ def publish_rows(task: Stage, n_rows: int) -> None:
         build_id="0" * 32,
         digest=summary.digest,
         n_rows=summary.n_rows,
+        n_inputs=summary.n_inputs,
         n_files=summary.n_files,
         size_bytes=summary.size_bytes,
         time_published=datetime.now(UTC).isoformat(timespec="seconds"),

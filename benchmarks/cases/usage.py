@@ -14,9 +14,9 @@ from time import perf_counter
 
 
 def cpu_seconds() -> float:
-    """Return the user and system time that all threads of this process have spent."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    """Return the user and system time that all threads of this process have spent, and its children that ended."""
+    usages = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def peak_megabytes() -> float:
@@ -28,18 +28,27 @@ def peak_megabytes() -> float:
 
 
 @contextmanager
-def measured(n_files: int) -> Iterator[None]:
-    """Print what the block spends as one JSON line."""
+def spending(n_files: int) -> Iterator[dict[str, float]]:
+    """Give a dict that holds what the block spent once it has ended."""
+    figures: dict[str, float] = {}
     before_megabytes = peak_megabytes()
     cpu, wall = cpu_seconds(), perf_counter()
-    yield
+    yield figures
     cpu, wall = cpu_seconds() - cpu, perf_counter() - wall
-    report(
+    figures.update(
         cpu_us=1e6 * cpu / n_files,
         wall_us=1e6 * wall / n_files,
         before_mb=before_megabytes,
         peak_mb=peak_megabytes(),
     )
+
+
+@contextmanager
+def measured(n_files: int) -> Iterator[None]:
+    """Print what the block spends as one JSON line."""
+    with spending(n_files) as figures:
+        yield
+    report(**figures)
 
 
 def report(**figures: float) -> None:
