@@ -612,3 +612,14 @@ def test_a_column_that_no_file_has_is_null(path):
     (row,) = DirectoryTarget(path).manifest().rows()
     assert row["label"] is None
     assert DirectoryTarget(path).manifest().schema.field("label").type == pa.string()
+
+
+def test_folders_without_a_file_are_not_published_unless_they_are_wanted(path):
+    for keeps in (False, True):
+        with Staging(path, RECIPE) as staging:
+            staging.keeps_empty_folders = keeps
+            put(staging, "a/b.txt")
+            (staging.files / "empty" / "deep").mkdir(parents=True)
+            publish(staging)
+        assert (path / "empty" / "deep").is_dir() is keeps
+        assert (path / "a" / "b.txt").is_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from tintype.executors.blocks import BlockRun
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES
 from tintype.targets.relative_paths import walk_files
-from tintype.targets.staging import disk_errors, refuse_stray
+from tintype.targets.staging import disk_errors, refuse_stray, remove_tree
 from tintype.targets.stamp import Stamp, read_stamp
 from tintype.write_funcs.files import hash_file
 
@@ -185,7 +184,7 @@ class DirectoryTarget(luigi.Target):
                 os.rename(self.folder, trash)
             except FileNotFoundError:
                 return
-            shutil.rmtree(trash)
+            remove_tree(trash)
 
     def _expected(self, hashes: list[Any]) -> Iterator[tuple[str, int, str]]:
         """Yield (outpath, size, digest) of each file of the manifest, and collect the hashes of the paths."""

@@ -79,3 +79,29 @@ def walk_files(folder: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntr
                     waiting.append(f"{prefix}{entry.name}/")
                 else:
                     yield f"{prefix}{entry.name}", entry
+
+
+def count_files(folder: str | os.PathLike[str], *, prune: bool) -> int:
+    """Return the number of files below `folder`, links among them.
+
+    Parameters
+    ----------
+    folder
+        Exists.
+    prune
+        Remove each folder below it that has no file in it or below it.
+    """
+    n_files = 0
+    folders = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            else:
+                n_files += 1
+    for path in folders:
+        n_below = count_files(path, prune=prune)
+        if prune and not n_below:
+            os.rmdir(path)
+        n_files += n_below
+    return n_files

@@ -49,7 +49,7 @@ from tintype.targets.earlier import INPUTS_NAME, EarlierResults
 from tintype.targets.journal import Journal
 from tintype.targets.lock import LOCK_NAME, FolderLock
 from tintype.targets.path_index import PathIndex
-from tintype.targets.relative_paths import check_outpath, printable, walk_files
+from tintype.targets.relative_paths import check_outpath, count_files, printable, walk_files
 from tintype.targets.renames import ExchangeUnsupportedError, exchange, rename_new, sync, sync_tree
 from tintype.targets.resume import prove_files
 from tintype.targets.stamp import Stamp, read_stamp
@@ -96,6 +96,9 @@ class Staging:
         self.files = self.folder / "files"
         self.files_in: str | None = None
         """Where the files lie that the manifest names, when not here; see :attr:`Stamp.files_in`."""
+        self.keeps_empty_folders = False
+        """Whether folders without a file are published too; else they go: files that failed or were dropped leave them,
+        and readers such as torchvision's ImageFolder take them for labels."""
         self.column_types: Mapping[str, type] | None = None
         """Declared types of the columns that :meth:`add` may be given; None where anything may."""
         with disk_errors(f"preparing {self.folder}"):
@@ -282,10 +285,13 @@ class Staging:
         return stamp
 
     def _hold_to_manifest(self, n_named: int) -> None:
-        """Refuse to publish anything but exactly the files that the manifest names; costs a microsecond a file."""
+        """Refuse to publish anything but exactly the files that the manifest names; costs a microsecond a file.
+
+        Folders without a file go, unless they are wanted.
+        """
         if self.files_in is not None:
             return
-        n_there = sum(1 for _ in walk_files(self.files)) - 1  # without the manifest
+        n_there = count_files(self.files, prune=not self.keeps_empty_folders) - 1  # without the manifest
         if n_there == n_named:
             return
         named = {
@@ -314,7 +320,7 @@ class Staging:
             # Out of the way first: a half-removed staging directory must never be resumed.
             trash = self._sibling("trash", uuid.uuid4().hex[:12])
             os.rename(self.folder, trash)
-            _remove(trash)
+            remove_tree(trash)
         except OSError as error:
             logger.warning("%s is left behind (%s): the next build of the stage removes it", self.folder, error)
         finally:
@@ -343,9 +349,9 @@ class Staging:
                 os.rename(old, self.path)
                 logger.warning("%s: put back after an interrupted replacement", self.path)
             else:
-                _remove(old)
+                remove_tree(old)
         for trash in self.path.parent.glob(f"{glob.escape(str(self._sibling('trash', '').name))}*"):
-            _remove(trash)
+            remove_tree(trash)
 
     def _begin(self) -> tuple[str, bool]:
         """Return the build's id, and whether files must be proven by their bytes; clear what cannot be resumed."""
@@ -390,7 +396,7 @@ class Staging:
         (self.folder / RECIPE_NAME).unlink(missing_ok=True)  # first: without it nothing here is resumed
         for entry in list(self.folder.iterdir()):
             if entry.name != LOCK_NAME:
-                _remove(entry)
+                remove_tree(entry)
 
     def _set_aside(self) -> None:
         """Keep the results of a build whose inputs have changed: those of unchanged inputs are still right."""
@@ -489,7 +495,7 @@ def disk_errors(doing: str) -> Iterator[None]:
         raise StagingError(error.errno, f"{error.strerror or error} while {doing}{where}: {cure}") from error
 
 
-def _remove(path: Path) -> None:
+def remove_tree(path: Path) -> None:
     """Remove a file or a whole directory, also when another process is removing it, too."""
     while os.path.lexists(path):
         with suppress(FileNotFoundError):
