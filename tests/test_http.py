@@ -6,6 +6,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from time import monotonic
 
 import pytest
 from tests.servers.faults import FaultServer, fault_server
@@ -303,3 +304,33 @@ def test_a_fetcher_pickles_as_its_policy(server):
     copy = pickle.loads(pickle.dumps(fetcher))
     assert copy.policy == policy
     assert copy.n_jobs == 3
+
+
+def test_requests_to_one_host_a_second_are_limited(server, make_fetcher):
+    times = []
+    gate = HostGate(max_per_second=50.0)
+    with ThreadPoolExecutor(4) as pool:
+
+        def take_turn(_):
+            with gate.enter("a", monotonic() + 60):
+                times.append(monotonic())
+
+        list(pool.map(take_turn, range(10)))
+    assert max(times) - min(times) >= 9 / 50 * 0.99
+    with gate.enter("b", monotonic() + 60):
+        pass
+
+
+def test_a_run_that_is_stopped_cuts_its_requests_and_lets_no_other_begin(server, make_fetcher):
+    fetcher = make_fetcher(deadline_seconds=600.0, read_timeout_seconds=600.0, max_attempts=5)
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(fetcher, f"{server.url}/hang?n={n}") for n in range(2)]
+        while len(server.requests) < 2:
+            server.ending.wait(0.01)
+        fetcher.abort()
+        for future in hanging:
+            with pytest.raises(DownloadError, match="hang"):
+                future.result()
+    with pytest.raises(DownloadError, match="the run was stopped"):
+        fetcher(f"{server.url}/a.png")
+    assert server.requests["/a.png"] == 0
