@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tintype.pipelines.file_work import FileResult
+from tintype.targets.disk_errors import disk_errors
 from tintype.targets.journal import Journal
 from tintype.targets.path_index import PathIndex
 
@@ -67,21 +68,24 @@ class InputsWriter:
         self._path = folder / INPUTS_NAME
         self._draft = folder / f"{INPUTS_NAME}.draft"
         self._schema = pa.schema([("inpath", pa.string()), ("input_digest", pa.string())])
-        self._writer = pa.ipc.new_stream(str(self._draft), self._schema)
+        with disk_errors(f"noting inputs in {folder}"):
+            self._writer = pa.ipc.new_stream(str(self._draft), self._schema)
 
     def write(self, inpaths: pa.Array, digests: pa.Array) -> None:
         """Note some inputs."""
         import pyarrow as pa
 
-        self._writer.write_batch(pa.RecordBatch.from_arrays([inpaths, digests], schema=self._schema))
+        with disk_errors(f"noting inputs in {self._path.parent}"):
+            self._writer.write_batch(pa.RecordBatch.from_arrays([inpaths, digests], schema=self._schema))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._writer.close()
-        if kind is None:
-            self._draft.replace(self._path)
+        with disk_errors(f"noting inputs in {self._path.parent}"):
+            self._writer.close()
+            if kind is None:
+                self._draft.replace(self._path)
 
 
 def read_inputs(path: Path) -> Iterable[tuple[str, str | None]]:

@@ -23,8 +23,8 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -39,12 +39,12 @@ from tintype.errors import (
     StagingError,
     StampError,
     StrayDirectoryError,
-    TintypeError,
 )
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
 from tintype.pipelines.file_work import FileResult, as_declared, describe
 from tintype.recipe import Recipe
+from tintype.targets.disk_errors import disk_errors
 from tintype.targets.earlier import INPUTS_NAME, EarlierResults
 from tintype.targets.journal import Journal
 from tintype.targets.lock import LOCK_NAME, FolderLock
@@ -473,26 +473,6 @@ def refuse_stray(path: Path) -> None:
         f"{path} is there, but tintype did not make it (it has no {STAMP_NAME}): "
         "move it away, or choose another base_dir or class name"
     )
-
-
-@contextmanager
-def disk_errors(doing: str) -> Iterator[None]:
-    """Turn the disk's errors into one sentence that says what was being done and what to do."""
-    try:
-        yield
-    except TintypeError:
-        raise
-    except OSError as error:
-        cures = {
-            errno.ENOSPC: "make room and run again; what is finished is kept",
-            errno.EDQUOT: "make room and run again; what is finished is kept",
-            errno.EROFS: "choose a base_dir that can be written",
-            errno.EACCES: "choose a base_dir that can be written",
-            errno.EPERM: "choose a base_dir that can be written",
-        }
-        where = f" ({error.filename})" if error.filename else ""
-        cure = cures.get(error.errno or 0, "run again when the disk is well; what is finished is kept")
-        raise StagingError(error.errno, f"{error.strerror or error} while {doing}{where}: {cure}") from error
 
 
 def remove_tree(path: Path) -> None:

@@ -17,7 +17,7 @@ from tintype.raw.archives.limits import ByteSource, Meter, PackedStream
 from tintype.raw.archives.members import CHUNK_BYTES, Member
 from tintype.raw.archives.tar_members import read_tar
 from tintype.raw.archives.zip_members import read_zip
-from tintype.targets.staging import disk_errors
+from tintype.targets.disk_errors import disk_errors
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_WINDOW_BYTES = 2**29
