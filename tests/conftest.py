@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,12 @@ PHOTOGRAPHS = {
     "space": ["hubble_deep_field.jpg", "rocket.jpg"],
     "things": ["coffee.png", "motorcycle_left.png", "motorcycle_right.png"],
 }
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start: a shell starts what runs in the background with it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

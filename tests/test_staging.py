@@ -25,7 +25,7 @@ from tintype.manifest.schema import MANIFEST_NAME, STAMP_NAME, columns_schema
 from tintype.pipelines.file_work import FileResult
 from tintype.recipe import Recipe
 from tintype.targets import Staging, Verification, renames
-from tintype.targets import staging as staging_module
+from tintype.targets import begin as begin_module
 from tintype.tasks.result_columns import added_batches
 from tintype.write_funcs.files import hash_file
 
@@ -406,7 +406,7 @@ def test_in_the_same_life_of_the_machine_sizes_prove_a_file_and_in_another_its_b
     (folder / "files" / "b.txt").write_text("B.TXT")  # of the same size
     with Staging(path, RECIPE) as staging:
         assert staging.n_kept == 2
-    monkeypatch.setattr(staging_module, "_boot_id", lambda: "after a power cut")
+    monkeypatch.setattr(begin_module, "_boot_id", lambda: "after a power cut")
     with Staging(path, RECIPE) as staging:
         assert [staging.is_finished(name) for name in ("a.txt", "b.txt")] == [True, False]
         put(staging, "b.txt")

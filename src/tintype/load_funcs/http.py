@@ -206,10 +206,11 @@ class Fetcher:
         announced = response.headers.get("Content-Length", "")
         if announced.isdigit() and int(announced) > limit:
             raise WrongContentError(f"{url} has {int(announced):,} bytes, more than max_bytes={limit:,}")
+        is_encoded = bool(response.headers.get("Content-Encoding"))  # else the decoder would copy every byte twice
         chunks: list[bytes] = []
         n_bytes = 0
         started = monotonic()
-        while chunk := response.read1(_CHUNK_BYTES):
+        while chunk := response.read1(_CHUNK_BYTES, decode_content=is_encoded):
             chunks.append(chunk)
             n_bytes += len(chunk)
             if n_bytes > limit:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from tintype.executors.pools import ExecutorKind
-from tintype.pipelines.file_work import LoadFunc, Op, WriteFunc
+from tintype.pipelines.file_work import Catch, FileWork, LoadFunc, Op, WriteFunc
+from tintype.pipelines.file_writers import WholeFileWriter
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PathLike = str | os.PathLike[str]
-PathFunc = Callable[[Any], PathLike]
-ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
+    from tintype.pipelines.run import ExceptionTypes, PathFunc, PathLike
 
 
 class Pipeline:
@@ -105,8 +104,6 @@ class Pipeline:
         object
             The data after the last op; None when an op dropped the file.
         """
-        from tintype.pipelines.file_writers import WholeFileWriter
-
         data = self.load_func(inpath)
         for op in self._ops:
             data = op(data)
@@ -168,8 +165,12 @@ class Pipeline:
         """
         from tintype.pipelines.run import run_over_files
 
+        def make_work(catch: Catch) -> FileWork:
+            writer = WholeFileWriter(self.write_func) if self.write_func is not None else None
+            return FileWork(self.load_func, self.ops, writer, catch=catch)
+
         return run_over_files(
-            self,
+            make_work,
             inpaths,
             path_func,
             n_jobs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from time import time_ns
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,20 @@ from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
 from tintype.manifest.schema import Status
 from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe
-from tintype.pipelines.file_writers import WholeFileWriter, sweep_temporaries
+from tintype.pipelines.file_writers import sweep_temporaries
 from tintype.pipelines.run_report import make_run_report
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tintype.pipelines.core import ExceptionTypes, PathFunc, PathLike, Pipeline
+
+ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
+PathLike = str | os.PathLike[str]
+PathFunc = Callable[[Any], PathLike]
 
 
 def run_over_files(
-    pipeline: Pipeline,
+    make_work: Callable[[Catch], FileWork],
     inpaths: Iterable[PathLike],
     path_func: PathFunc | None,
     n_jobs: int,
@@ -32,20 +35,19 @@ def run_over_files(
     exceptions_to_catch: ExceptionTypes | None,
     executor: ExecutorKind | Executor,
 ) -> pd.DataFrame:
-    """Run `pipeline` over `inpaths`; :meth:`tintype.Pipeline.run` describes the parameters."""
+    """Run one work over many files; :meth:`tintype.Pipeline.run` describes the other parameters."""
     if isinstance(inpaths, str | bytes | os.PathLike):
         raise SettingsError(f"inpaths is the single path {os.fspath(inpaths)!r}: give a list of paths")
-    if path_func is None and pipeline.write_func is not None:
-        raise SettingsError("path_func is None, but the pipeline writes: give a function from input to output path")
     catch = _as_tuple(exceptions_to_catch)
+    work = make_work(catch)
+    if path_func is None and work.writer is not None:
+        raise SettingsError("path_func is None, but the pipeline writes: give a function from input to output path")
     results: list[FileResult] = []
     items = list(_plan(inpaths, path_func, catch, results))
     _refuse_collisions(items)
     if skip_existing:
         items = list(_skip_existing(items, results))
     sweep_temporaries({os.path.dirname(item.outpath) for item in items if item.outpath is not None})
-    writer = WholeFileWriter(pipeline.write_func) if pipeline.write_func is not None else None
-    work = FileWork(pipeline.load_func, pipeline.ops, writer, catch=catch)
     with open_executor(executor, n_jobs) as pool:
         run: BlockRun[FileItem, FileResult] = BlockRun(pool, work, items, n_jobs=n_jobs)
         try:

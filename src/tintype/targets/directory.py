@@ -19,8 +19,8 @@ from tintype.executors.blocks import BlockRun
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES
 from tintype.targets.disk_errors import disk_errors
-from tintype.targets.relative_paths import walk_files
-from tintype.targets.staging import refuse_stray, remove_tree
+from tintype.targets.relative_paths import remove_tree, walk_files
+from tintype.targets.staging import refuse_stray
 from tintype.targets.stamp import Stamp, read_stamp
 from tintype.write_funcs.files import hash_file
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from tintype.errors import SettingsError
 from tintype.manifest.schema import RESERVED_NAMES
@@ -105,3 +108,13 @@ def count_files(folder: str | os.PathLike[str], *, prune: bool) -> int:
             os.rmdir(path)
         n_files += n_below
     return n_files
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or a whole directory, also when another process is removing it, too."""
+    while os.path.lexists(path):
+        with suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

@@ -24,7 +24,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,19 +36,19 @@ from tintype.errors import (
     ManifestError,
     SettingsError,
     StagingError,
-    StampError,
     StrayDirectoryError,
 )
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
 from tintype.pipelines.file_work import FileResult, as_declared, describe
 from tintype.recipe import Recipe
+from tintype.targets.begin import Beginning
 from tintype.targets.disk_errors import disk_errors
-from tintype.targets.earlier import INPUTS_NAME, EarlierResults
+from tintype.targets.earlier import EarlierResults
 from tintype.targets.journal import Journal
-from tintype.targets.lock import LOCK_NAME, FolderLock
+from tintype.targets.lock import FolderLock
 from tintype.targets.path_index import PathIndex
-from tintype.targets.relative_paths import check_outpath, count_files, printable, walk_files
+from tintype.targets.relative_paths import check_outpath, count_files, printable, remove_tree, walk_files
 from tintype.targets.renames import ExchangeUnsupportedError, exchange, rename_new, sync, sync_tree
 from tintype.targets.resume import prove_files
 from tintype.targets.stamp import Stamp, read_stamp
@@ -61,8 +60,6 @@ if TYPE_CHECKING:
     from tintype.manifest.writer import ManifestSummary
 
 logger = logging.getLogger("luigi-interface.tintype")
-
-RECIPE_NAME = "recipe.json"
 
 
 class Staging:
@@ -108,7 +105,7 @@ class Staging:
             with disk_errors(f"preparing {self.folder}"):
                 self._recover()
                 refuse_stray(path)
-                self.build_id, deep = self._begin()
+                self.build_id, deep = Beginning(self.folder, recipe).begin()
                 self.rows = Journal(self.folder, "rows")
                 self.added = Journal(self.folder, "added")
                 self.earlier = EarlierResults(sorted(self.folder.glob("earlier-*")))
@@ -353,62 +350,6 @@ class Staging:
         for trash in self.path.parent.glob(f"{glob.escape(str(self._sibling('trash', '').name))}*"):
             remove_tree(trash)
 
-    def _begin(self) -> tuple[str, bool]:
-        """Return the build's id, and whether files must be proven by their bytes; clear what cannot be resumed."""
-        begun = self._read_begun()
-        if begun is not None and begun["recipe"] == self.recipe.to_json() and not self._holds_replaced(begun):
-            for name in RESERVED_NAMES:
-                (self.files / name).unlink(missing_ok=True)
-            # After a power cut a file may have its size and not its bytes.
-            return str(begun["build_id"]), begun.get("boot_id") != _boot_id()
-        same_but_inputs = begun is not None and {**begun["recipe"], "inputs": None} == {
-            **self.recipe.to_json(),
-            "inputs": None,
-        }
-        if begun is not None and same_but_inputs and not self._holds_replaced(begun):
-            self._set_aside()
-            deep = begun.get("boot_id") != _boot_id()
-        else:
-            self._clear()
-            deep = False
-        begun = {"build_id": uuid.uuid4().hex, "boot_id": _boot_id(), "recipe": self.recipe.to_json()}
-        draft = self.folder / f"{RECIPE_NAME}.draft"
-        draft.write_text(json.dumps(begun, indent=1) + "\n", encoding="utf-8")
-        os.replace(draft, self.folder / RECIPE_NAME)
-        return begun["build_id"], deep
-
-    def _read_begun(self) -> dict[str, Any] | None:
-        try:
-            begun = json.loads((self.folder / RECIPE_NAME).read_bytes())
-            return {**begun, "recipe": begun["recipe"], "build_id": begun["build_id"]}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-
-    def _holds_replaced(self, begun: Mapping[str, Any]) -> bool:
-        """Return whether ``files`` is a directory that was swapped out, by a build that ended before it cleared up."""
-        try:
-            stamp = read_stamp(self.files)
-        except StampError:
-            return False  # our own, torn by a kill: a published stamp is whole
-        return stamp is not None and stamp.build_id != begun["build_id"]
-
-    def _clear(self) -> None:
-        (self.folder / RECIPE_NAME).unlink(missing_ok=True)  # first: without it nothing here is resumed
-        for entry in list(self.folder.iterdir()):
-            if entry.name != LOCK_NAME:
-                remove_tree(entry)
-
-    def _set_aside(self) -> None:
-        """Keep the results of a build whose inputs have changed: those of unchanged inputs are still right."""
-        journals = sorted(self.folder.glob("rows-*.jsonl"))
-        if journals and (self.folder / INPUTS_NAME).exists():
-            earlier = self.folder / f"earlier-{len(list(self.folder.glob('earlier-*'))):04d}"
-            earlier.mkdir(exist_ok=True)
-            for path in (self.folder / INPUTS_NAME, *journals):
-                os.rename(path, earlier / path.name)
-        for path in (*self.folder.glob("rows-*.jsonl"), *self.folder.glob("added-*.jsonl")):
-            path.unlink()
-
     def drop_earlier(self) -> None:
         """Remove what was kept of builds with other inputs, once every input has a result of this build."""
         if self.earlier.journals:
@@ -473,21 +414,3 @@ def refuse_stray(path: Path) -> None:
         f"{path} is there, but tintype did not make it (it has no {STAMP_NAME}): "
         "move it away, or choose another base_dir or class name"
     )
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a file or a whole directory, also when another process is removing it, too."""
-    while os.path.lexists(path):
-        with suppress(FileNotFoundError):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
-
-def _boot_id() -> str | None:
-    """Return a text that changes when the machine starts anew; None where there is none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None

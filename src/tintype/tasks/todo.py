@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, repeat
 from time import time_ns
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tintype.manifest.schema import Status
 from tintype.pipelines.file_work import FileItem, FileResult, describe
@@ -14,10 +14,22 @@ from tintype.targets.relative_paths import printable
 
 if TYPE_CHECKING:
     from tintype.targets.staging import Staging
-    from tintype.tasks.file_stage import FileStage
     from tintype.tasks.rows import InputRows, RowBatch
 
 OutpathOrError = str | Exception | None
+
+
+class Plan(Protocol):
+    """What a stage says of the inputs of a batch."""
+
+    def outpaths(self, batch: RowBatch) -> Sequence[OutpathOrError]:
+        """Return where each result goes, or why nowhere."""
+
+    def load_arguments(self, batch: RowBatch) -> Sequence[Any] | None:
+        """Return what the load function gets for each input; None for its path."""
+
+    def waits(self, batch: RowBatch) -> Sequence[bool] | None:
+        """Return which inputs are left to the last pass; None for none."""
 
 
 class Todo:
@@ -25,7 +37,7 @@ class Todo:
 
     Parameters
     ----------
-    stage
+    plan
         Says where each result goes, what the load function gets, and which inputs wait for others.
     rows
         The inputs.
@@ -35,8 +47,8 @@ class Todo:
         Whether the stage's pipeline writes files.
     """
 
-    def __init__(self, stage: FileStage, rows: InputRows, staging: Staging, *, writes: bool) -> None:
-        self._stage = stage
+    def __init__(self, plan: Plan, rows: InputRows, staging: Staging, *, writes: bool) -> None:
+        self._plan = plan
         self._rows = rows
         self._writes = writes
         self._journal = staging.rows
@@ -56,10 +68,10 @@ class Todo:
 
     def __iter__(self) -> Iterator[FileItem]:
         for batch in self._rows.batches():
-            outpaths: Sequence[OutpathOrError] = self._stage.outpaths(batch) if self._writes else [None] * len(batch)
+            outpaths: Sequence[OutpathOrError] = self._plan.outpaths(batch) if self._writes else [None] * len(batch)
             finished = self._finished(batch, outpaths)
-            waits = self._stage.waits(batch)
-            arguments = self._stage.load_arguments(batch)
+            waits = self._plan.waits(batch)
+            arguments = self._plan.load_arguments(batch)
             given = repeat(None) if arguments is None else arguments
             numbered = zip(count(batch.start), batch.inpaths, outpaths, given, strict=False)
             if (
