@@ -273,7 +273,7 @@ def test_with_failures_allowed_the_rest_is_published_and_the_row_says_why(folder
     assert Pets().output().verify(deep=True).ok
     assert Pets().complete()
     monkeypatch.setattr(Pets, "max_failure_rate", 0.0)
-    assert "members failed, more than max_failure_rate" in str(Pets().decide())
+    assert "inputs failed, more than max_failure_rate" in str(Pets().decide())
 
 
 def test_links_can_be_rows_that_are_no_failures(folder, monkeypatch):

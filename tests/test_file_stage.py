@@ -324,7 +324,7 @@ def test_a_lower_rate_makes_a_published_stage_stale(tmp_path, monkeypatch):
     task = make_copies(tmp_path, "a", "bad")
     build(task)
     monkeypatch.setattr(Copies, "max_failure_rate", 0.4)
-    assert str(task.decide()) == "1 of 2 files failed, more than max_failure_rate"
+    assert str(task.decide()) == "1 of 2 inputs failed, more than max_failure_rate"
     assert not task.complete()
     with pytest.raises(TooManyFailuresError, match=r"1 of 2 files failed.*now 0\.4"):
         build(task)

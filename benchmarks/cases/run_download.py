@@ -1,9 +1,14 @@
-"""Download a list with tintype: run_download.py KIND LIST BASE_DIR N_JOBS; KIND is stage or fetcher."""
+"""Download a list with tintype: run_download.py KIND LIST FOLDER N_JOBS [keep]; KIND is stage or fetcher.
+
+The stage's files are removed in the end, or kept, so that none of many runs is slowed by a file system that has just
+removed thousands of files.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 
@@ -22,11 +27,12 @@ class Photographs(DownloadFiles):
     """The bytes as they come."""
 
 
-def run_stage(url_list: str, base_dir: Path, n_jobs: int) -> None:
+def run_stage(url_list: str, folder: Path, n_jobs: int, *, keep: bool) -> None:
     get_config().set("tintype", "durable", "false")
     n_files = len(read_urls(url_list))
-    shutil.rmtree(base_dir, ignore_errors=True)
-    stage = Photographs(urls=url_list, base_dir=str(base_dir), n_jobs=n_jobs)
+    folder.mkdir(parents=True, exist_ok=True)
+    base_dir = tempfile.mkdtemp(dir=folder)
+    stage = Photographs(urls=url_list, base_dir=base_dir, n_jobs=n_jobs)
     with spending(n_files) as figures:
         stage.run()
     stamp = stage.output().stamp()
@@ -35,6 +41,8 @@ def run_stage(url_list: str, base_dir: Path, n_jobs: int) -> None:
     assert total_bytes(Path(stage.output().path)) == stamp.size_bytes
     finished = sorted(row["time_finished"] for row in stage.output().manifest().rows())
     seconds = (finished[-1] - finished[0]).total_seconds()
+    if not keep:
+        shutil.rmtree(base_dir)
     report(**figures, per_second=(n_files - 1) / seconds)
 
 
@@ -48,6 +56,6 @@ if __name__ == "__main__":
     for name in _IMPORTS:
         import_module(name)
     if sys.argv[1] == "stage":
-        run_stage(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+        run_stage(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), keep="keep" in sys.argv[5:])
     else:
         run_fetcher(sys.argv[2], int(sys.argv[4]))

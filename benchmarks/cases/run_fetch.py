@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -78,6 +79,7 @@ def run_wildebeest(urls: list[str], folder: Path, n_jobs: int) -> None:
 
 
 def run_img2dataset(url_list: str, n_urls: int, folder: Path, n_jobs: int) -> None:
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # what it imports asks the network for newer versions
     from img2dataset import download
 
     with measured(n_urls):

@@ -25,24 +25,21 @@ class Watchdog:
 
     def watch(self, sock: socket.socket, deadline: float) -> None:
         """Cut `sock` when the monotonic clock passes `deadline`, unless this thread calls :meth:`forget` first."""
-        # No lock, for 64 threads would queue for it: one item of a dict is set and removed in one step.
-        self._watched[threading.get_ident()] = (deadline, sock)
-        if not self._is_running:
-            with self._lock:
-                if not self._is_running:
-                    self._is_running = True
-                    threading.Thread(target=self._run, name="tintype-watchdog", daemon=True).start()
+        with self._lock:
+            self._watched[threading.get_ident()] = (deadline, sock)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="tintype-watchdog", daemon=True).start()
 
     def forget(self) -> None:
         """Watch the socket of this thread no more."""
-        if self._watched.pop(threading.get_ident(), None) is None:
-            with self._lock:  # it is being cut: not to be used before that is over
-                pass
+        with self._lock:
+            self._watched.pop(threading.get_ident(), None)
 
     def cut_all(self) -> None:
         """Cut every socket that is watched."""
         with self._lock:
-            for _, sock in list(self._watched.values()):
+            for _, sock in self._watched.values():
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
@@ -52,14 +49,11 @@ class Watchdog:
             self._wake.wait(_INTERVAL_SECONDS)
             with self._lock:
                 now = monotonic()
-                for key, entry in list(self._watched.items()):
-                    # The thread may have forgotten it since, and be watched again with another deadline.
-                    if now > entry[0] and self._watched.pop(key, None) is entry:
-                        with suppress(OSError):
-                            entry[1].shutdown(socket.SHUT_RDWR)
+                expired = [key for key, (deadline, _) in self._watched.items() if now > deadline]
+                for key in expired:
+                    with suppress(OSError):
+                        self._watched.pop(key)[1].shutdown(socket.SHUT_RDWR)
                 idle_rounds = 0 if self._watched else idle_rounds + 1
                 if idle_rounds > 50:
                     self._is_running = False
-                    if not self._watched:  # a socket that came just before sees no reason to start another thread
-                        return
-                    self._is_running = True
+                    return

@@ -22,7 +22,6 @@ from tintype.raw.archives.members import Member
 from tintype.raw.archives.reading import read_archive
 from tintype.raw.labels import label_of_folder
 from tintype.raw.patterns import Patterns
-from tintype.recipe import Keep, Rebuild
 from tintype.settings import read_settings
 from tintype.targets.path_index import PathIndex
 from tintype.targets.relative_paths import check_outpath, printable
@@ -69,8 +68,6 @@ class ArchiveStage(Stage):
     """Unpacked, all members together; 1 TiB."""
     max_ratio: ClassVar[float] = ArchiveLimits.max_ratio
     """Unpacked bytes for each byte of the archive; counts from 64 MiB unpacked on."""
-    max_failure_rate: ClassVar[float] = 0.0
-    """Share of the members that may fail, 0 to 1."""
     check_source: ClassVar[bool] = True
     """Ask on every run whether the archive has changed; False never asks again once it is extracted."""
     recorded_columns = {"label": str}
@@ -78,7 +75,6 @@ class ArchiveStage(Stage):
         "max_members",
         "max_total_bytes",
         "max_ratio",
-        "max_failure_rate",
         "check_source",
     }
 
@@ -93,16 +89,6 @@ class ArchiveStage(Stage):
     def outpath(self, inpath: str) -> str:
         """Return where a member goes, relative to this stage's directory: by default its own path."""
         return inpath
-
-    def decide(self) -> Keep | Rebuild:
-        """Compare what is published with what is asked for; too many failures are a reason to build again."""
-        decision = super().decide()
-        stamp = self.output().stamp()
-        if isinstance(decision, Keep) and stamp is not None:
-            failures = Failures(self.max_failure_rate, stamp.n_rows, stamp.n_failed)
-            if failures.are_too_many():
-                return Rebuild((f"{failures.n_failed} of {failures.total} members failed, more than max_failure_rate",))
-        return decision
 
     def input_digests(self) -> Mapping[str, str]:
         """Return the archive's name, size, and time of change or ETag."""

@@ -17,7 +17,6 @@ from tintype.manifest.schema import columns_schema, manifest_schema
 from tintype.pipelines.core import Pipeline
 from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe
 from tintype.pipelines.file_writers import StagedFileWriter
-from tintype.recipe import Keep, Rebuild
 from tintype.settings import read_settings
 from tintype.targets.earlier import InputsWriter
 from tintype.targets.relative_paths import check_outpath
@@ -51,8 +50,6 @@ class FileStage(Stage):
 
     exceptions_to_catch: ClassVar[type[BaseException] | tuple[type[BaseException], ...]] = Exception
     """Exceptions that become failed rows; any other stops the stage at once."""
-    max_failure_rate: ClassVar[float] = 0.0
-    """Share of the inputs that may fail, 0 to 1."""
     collision_cure: ClassVar[str] = "override outpath(row) to keep them apart, or leave one out"
     """What the error says to do about two inputs that would become one output."""
     default_n_jobs: ClassVar[int | None] = None
@@ -61,7 +58,6 @@ class FileStage(Stage):
     """``"processes"`` for pure Python work that holds the interpreter lock; its functions must be picklable."""
     not_in_recipe: ClassVar[frozenset[str]] = Stage.not_in_recipe | {
         "exceptions_to_catch",
-        "max_failure_rate",
         "collision_cure",
         "default_n_jobs",
         "executor",
@@ -97,16 +93,6 @@ class FileStage(Stage):
 
     def interrupt(self) -> None:
         """End what the workers wait for: called when a build is stopped."""
-
-    def decide(self) -> Keep | Rebuild:
-        """Compare what is published with what is asked for; too many failures are a reason to build again."""
-        decision = super().decide()
-        stamp = self.output().stamp()
-        if isinstance(decision, Keep) and stamp is not None:
-            failures = Failures(self.max_failure_rate, stamp.n_inputs, stamp.n_failed)
-            if failures.are_too_many():
-                return Rebuild((f"{failures.n_failed} of {failures.total} files failed, more than max_failure_rate",))
-        return decision
 
     def run(self) -> None:
         """Decide, and build and publish the directory if it is not what is asked for."""

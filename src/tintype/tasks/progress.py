@@ -74,7 +74,7 @@ class StageProgress(AbstractContextManager["StageProgress"]):
         `n_failed` is the number of all that have failed so far.
         """
         self._n_kept += n_kept
-        self._n_done += n_worked + n_kept
+        self._n_done = min(self._n_done + n_worked + n_kept, self._total)  # some inputs get a second chance
         self._n_failed = n_failed
         now = monotonic()
         if self._bar is not None and now >= self._next_bar:

@@ -20,6 +20,7 @@ from tintype.settings import read_settings
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.staging import Staging
 from tintype.tasks.attributes import changed_parameters, plain_attributes, significant_parameters
+from tintype.tasks.failures import Failures
 from tintype.tasks.graph import TaskIdentity, claim_directory, identity, upstream_first
 from tintype.tasks.inputs import input_digest, input_name
 from tintype.tasks.interruption import stoppable
@@ -62,10 +63,12 @@ class Stage(luigi.Task):
     """Raised by hand when the directory must be built again."""
     recorded_columns: ClassVar[Mapping[str, type]] = {}
     """Type of each column that this stage adds to its rows: bool, int, float or str."""
+    max_failure_rate: ClassVar[float] = 0.0
+    """Share of the inputs that may fail, 0 to 1."""
     undigested_columns: ClassVar[frozenset[str]] = frozenset()
     """Recorded columns that do not count when two builds are compared: they differ from one to the next."""
     not_in_recipe: ClassVar[frozenset[str]] = frozenset(
-        {"layer", "version", "undigested_columns", "not_in_recipe", "base_dir", "n_jobs"}
+        {"layer", "version", "max_failure_rate", "undigested_columns", "not_in_recipe", "base_dir", "n_jobs"}
     )
     """Class attributes and parameters that say how to build, or from where, and not what. Those of bases add up."""
 
@@ -134,17 +137,32 @@ class Stage(luigi.Task):
             digests[name] = input_digest(target)
         return digests
 
-    def decide(self) -> Keep | Rebuild:
-        """Compare what is published with what is asked for. Changes nothing."""
+    def decide(self, wanted: Recipe | None = None) -> Keep | Rebuild:
+        """Compare what is published with what is asked for; more failures than allowed are a reason too.
+
+        Changes nothing.
+
+        Parameters
+        ----------
+        wanted
+            The recipe as it is now, where it is known; to take it may mean to look at every file of a source.
+        """
         stamp = self.output().stamp()
-        return Rebuild(("never built",)) if stamp is None else decide(stamp.recipe, self.recipe())
+        if stamp is None:
+            return Rebuild(("never built",))
+        decision = decide(stamp.recipe, wanted or self.recipe())
+        failures = Failures(self.max_failure_rate, stamp.n_inputs, stamp.n_failed)
+        if isinstance(decision, Keep) and failures.are_too_many():
+            return Rebuild((f"{failures.n_failed} of {failures.total} inputs failed, more than max_failure_rate",))
+        return decision
 
     def run(self) -> None:
         """Decide, and build and publish the directory if it is not what is asked for."""
         target = self.output()
         claim_directory(self, target.path)
-        with stoppable(), Staging(target.folder, self.recipe()) as staging:
-            decision = self.decide()
+        recipe = self.recipe()
+        with stoppable(), Staging(target.folder, recipe) as staging:
+            decision = self.decide(recipe)
             if isinstance(decision, Keep):
                 logger.info("%s: up to date", target)
                 staging.discard()
