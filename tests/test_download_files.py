@@ -15,7 +15,10 @@ from tests.servers.faults import fault_server
 
 from tintype.errors import CollisionError, RowSourceError, TooManyFailuresError
 from tintype.load_funcs.http import FetchPolicy
+from tintype.pipelines import Pipeline
 from tintype.raw import DownloadFiles
+from tintype.tasks import FileStage
+from tintype.write_funcs import copy_file
 
 QUICK = FetchPolicy(deadline_seconds=2.0, max_attempts=1, backoff_seconds=0.01)
 
@@ -310,3 +313,30 @@ def test_after_ctrl_c_the_next_run_fetches_only_the_rest(server, workplace):
     assert task.output().stamp().n_files == 40
     # Those that were cut in the middle are asked for again: at most one for each of the two threads.
     assert server.requests.total() <= 40 + 2
+
+
+def test_what_servers_said_does_not_count_in_the_stages_below(server, workplace):
+    class Below(FileStage):
+        layer = "interim"
+
+        def requires(self):
+            return Photos()
+
+        def pipeline(self):
+            return Pipeline(load_func=str, write_func=copy_file)
+
+    digests, speeds = set(), set()
+    for _ in range(2):
+        write_list(server, range(3))
+        download()
+        task = Below()
+        task.run()
+        stamp = task.output().stamp()
+        assert stamp is not None
+        digests.add(stamp.digest)
+        assert {row["attempts"] for row in task.output().manifest().rows()} == {1}
+        speeds |= {row["bytes_per_second"] for row in task.output().manifest().rows()}
+        for target in (task.output(), Photos().output()):
+            target.remove()
+    assert len(digests) == 1
+    assert len(speeds) == 6

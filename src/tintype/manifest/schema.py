@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,22 @@ def manifest_schema(extra: pa.Schema) -> pa.Schema:
         raise ManifestError(f"the columns {repeated} are both carried from upstream and recorded: rename one of each")
     fields = [*fixed_schema(), *extra]
     return pa.schema(fields, metadata={FORMAT_KEY: str(FORMAT_VERSION).encode()})
+
+
+UNDIGESTED = {b"tintype_undigested": b"1"}
+"""Mark of a column that does not count in a directory's digest, in its own stage and wherever it is carried."""
+
+
+def is_digested(field: pa.Field) -> bool:
+    """Return whether a column counts when two builds are compared."""
+    return not (field.metadata or {}).keys() & UNDIGESTED.keys()
+
+
+def mark_undigested(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
+    """Return `schema` with the named columns marked as not counting in a directory's digest."""
+    import pyarrow as pa
+
+    return pa.schema([field.with_metadata(UNDIGESTED) if field.name in names else field for field in schema])
 
 
 def columns_schema(columns: Mapping[str, type]) -> pa.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tintype.manifest.arrays import make_array
 from tintype.manifest.digest import DirectoryDigest
-from tintype.manifest.schema import FIXED_COLUMNS, manifest_schema
+from tintype.manifest.schema import FIXED_COLUMNS, is_digested, manifest_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,17 +45,16 @@ class ManifestWriter:
     path
         The file to write.
     extra
-        Schema of the columns beyond the fixed ones: carried from upstream, or recorded.
-    undigested
-        Names of columns that do not count in the directory's digest.
+        Schema of the columns beyond the fixed ones: carried from upstream, or recorded. Those that are marked, see
+        :func:`mark_undigested`, do not count in the directory's digest.
     """
 
-    def __init__(self, path: Path, extra: pa.Schema, *, undigested: Collection[str] = ()) -> None:
+    def __init__(self, path: Path, extra: pa.Schema) -> None:
         import pyarrow.parquet as pq
 
         self.schema = manifest_schema(extra)
         self.summary = ManifestSummary()
-        self._extra_names = [name for name in extra.names if name not in undigested]
+        self._extra_names = [field.name for field in extra if is_digested(field)]
         self._digest = DirectoryDigest(self._extra_names)
         self._statuses: Counter[str] = Counter()
         self._waiting: list[pa.RecordBatch] = []

@@ -23,7 +23,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -229,14 +229,7 @@ class Staging:
                     f"{outpath} was added to {self.path} but is not there: write {self.files / outpath} first",
                 ) from error
 
-    def publish(
-        self,
-        batches: Iterable[Mapping[str, Any]],
-        extra: pa.Schema,
-        *,
-        undigested: Collection[str] = (),
-        durable: bool = True,
-    ) -> Stamp:
+    def publish(self, batches: Iterable[Mapping[str, Any]], extra: pa.Schema, *, durable: bool = True) -> Stamp:
         """Write the manifest and the stamp, and rename the directory to where it belongs.
 
         Parameters
@@ -245,8 +238,6 @@ class Staging:
             The rows of the manifest, column by column.
         extra
             Schema of the columns beyond the fixed ones.
-        undigested
-            Names of columns that do not count in the directory's digest.
         durable
             Make everything durable first, so that the directory is whole even after a power cut.
 
@@ -265,7 +256,7 @@ class Staging:
         self.rows.flush()
         self.added.flush()
         with disk_errors(f"publishing {self.path}"):
-            with ManifestWriter(self.files / MANIFEST_NAME, extra, undigested=undigested) as writer:
+            with ManifestWriter(self.files / MANIFEST_NAME, extra) as writer:
                 for batch in batches:
                     writer.write(batch)
             self._hold_to_manifest(writer.summary.n_files)

@@ -14,7 +14,7 @@ import luigi
 from luigi.task import flatten
 
 from tintype.errors import SettingsError
-from tintype.manifest.schema import columns_schema
+from tintype.manifest.schema import columns_schema, mark_undigested
 from tintype.recipe import Keep, Rebuild, Recipe, decide
 from tintype.settings import read_settings
 from tintype.targets.directory import DirectoryTarget
@@ -66,7 +66,8 @@ class Stage(luigi.Task):
     max_failure_rate: ClassVar[float] = 0.0
     """Share of the inputs that may fail, 0 to 1."""
     undigested_columns: ClassVar[frozenset[str]] = frozenset()
-    """Recorded columns that do not count when two builds are compared: they differ from one to the next."""
+    """Columns that do not count when two builds are compared, here and in the stages below that carry them: they differ
+    from one build to the next."""
     not_in_recipe: ClassVar[frozenset[str]] = frozenset(
         {"layer", "version", "max_failure_rate", "undigested_columns", "not_in_recipe", "base_dir", "n_jobs"}
     )
@@ -170,12 +171,8 @@ class Stage(luigi.Task):
             logger.info("%s: building (%s)", target, decision)
             staging.column_types = dict(self.recorded_columns)
             self.build(staging)
-            stamp = staging.publish(
-                self.manifest_batches(staging),
-                self.extra_schema(),
-                undigested=self.undigested_columns,
-                durable=read_settings().durable,
-            )
+            extra = mark_undigested(self.extra_schema(), self.undigested_columns)
+            stamp = staging.publish(self.manifest_batches(staging), extra, durable=read_settings().durable)
             self._tell_where(target)
         failed = f", {stamp.n_failed:,} inputs failed" if stamp.n_failed else ""
         logger.info(
