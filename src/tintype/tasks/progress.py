@@ -21,6 +21,7 @@ logger = logging.getLogger("luigi-interface.tintype")
 BAR_SECONDS = 0.1
 LUIGI_SECONDS = 1.0
 LOG_SECONDS = 10.0
+_TITLE_LENGTH = 24
 
 
 class StageProgress(AbstractContextManager["StageProgress"]):
@@ -54,7 +55,8 @@ class StageProgress(AbstractContextManager["StageProgress"]):
         if kind == "bar" or (kind == "auto" and _has_terminal()):
             self._logs = False
             self._bar = _make_bar()
-            self._bar_task = self._bar.add_task(title, total=total, failed="", rate="")
+            short = title if len(title) <= _TITLE_LENGTH else f"{title[: _TITLE_LENGTH - 1]}…"
+            self._bar_task = self._bar.add_task(short, total=total, failed="", rate="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -127,7 +129,7 @@ def _make_bar() -> RichProgress:
 
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=20),  # the figures say more, and fit into 80 columns
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[failed]}"),
