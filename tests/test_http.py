@@ -334,3 +334,21 @@ def test_a_run_that_is_stopped_cuts_its_requests_and_lets_no_other_begin(server,
     with pytest.raises(DownloadError, match="the run was stopped"):
         fetcher(f"{server.url}/a.png")
     assert server.requests["/a.png"] == 0
+
+
+def test_who_waits_for_a_host_is_let_go_when_the_run_is_stopped(server, make_fetcher):
+    gate = HostGate()
+    gate.cool_down("a", 3600)
+    waiting = threading.Event()
+
+    def take_turn():
+        waiting.set()
+        with gate.enter("a", monotonic() + 7200):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        turn = pool.submit(take_turn)
+        waiting.wait()
+        gate.abort()
+        with pytest.raises(DownloadError, match="no turn at a: the run was stopped"):
+            turn.result()

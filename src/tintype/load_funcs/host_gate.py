@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from tintype.errors import DownloadTimeoutError
+from tintype.errors import DownloadError, DownloadTimeoutError
 
 
 class HostGate:
@@ -26,6 +26,7 @@ class HostGate:
         self._interval = 1 / max_per_second if max_per_second else 0.0
         self._hosts: dict[str, _Host] = {}
         self._changed = threading.Condition()
+        self._is_aborted = False
 
     @contextmanager
     def enter(self, host: str, deadline: float) -> Iterator[None]:
@@ -47,6 +48,8 @@ class HostGate:
             state = self._hosts.setdefault(host, _Host())
             while (wait := self._time_to_wait(state)) > 0:
                 left = deadline - monotonic()
+                if self._is_aborted:
+                    raise DownloadError(f"no turn at {host}: the run was stopped")
                 if left <= 0 or left < wait < _UNTIL_NOTIFIED:
                     raise DownloadTimeoutError(f"no turn at {host} before the deadline", is_final=False)
                 self._changed.wait(min(wait, left))
@@ -59,6 +62,12 @@ class HostGate:
                 state.n_active -= 1
                 if self._max_concurrent:
                     self._changed.notify_all()
+
+    def abort(self) -> None:
+        """Let nobody wait any longer: who waits fails with DownloadError."""
+        with self._changed:
+            self._is_aborted = True
+            self._changed.notify_all()
 
     def cool_down(self, host: str, seconds: float) -> None:
         """Let no request go to `host` for a time: it said 429, or asked for it with Retry-After."""

@@ -155,6 +155,7 @@ class Fetcher:
     def abort(self) -> None:
         """Cut every request that is going on, and let no other begin; they fail with DownloadError."""
         self._is_aborted.set()
+        self._gate.abort()
         if self._pools is not None:
             self._pools.watchdog.cut_all()
 
