@@ -622,3 +622,21 @@ def test_worker_processes_die_with_their_parent(tmp_path):
     assert parent.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     status = Path(f"/proc/{worker}/stat")
     assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_no_item_waits_behind_another_where_blocks_hold_one(monkeypatch):
+    blocked = threading.Event()
+    seen = []
+
+    def work(item):
+        if item == 10:
+            blocked.wait()
+        return item
+
+    with ThreadPoolExecutor(2) as pool:
+        run = BlockRun(pool, work, range(200), n_jobs=2, max_block_size=1)
+        for results in run:
+            seen.extend(results)
+            if len(seen) == 199:
+                blocked.set()
+    assert sorted(seen) == list(range(200))

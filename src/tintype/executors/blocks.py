@@ -71,6 +71,8 @@ class BlockRun(Generic[Item, Result]):
         Read as work proceeds, never far ahead.
     n_jobs
         How many workers the executor has.
+    max_block_size
+        Most items in a block: 1 where any of them may wait for minutes and none should wait behind it.
 
     Raises
     ------
@@ -89,7 +91,13 @@ class BlockRun(Generic[Item, Result]):
     """
 
     def __init__(
-        self, executor: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int
+        self,
+        executor: Executor,
+        work: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        n_jobs: int,
+        max_block_size: int = MAX_BLOCK_SIZE,
     ) -> None:
         if isinstance(executor, ProcessPoolExecutor):
             _refuse_unpicklable(work)
@@ -104,6 +112,7 @@ class BlockRun(Generic[Item, Result]):
         self._finished: list[Result] = []
         self._max_blocks = n_jobs + min(n_jobs, 16)
         self._block_size = 1
+        self._max_block_size = max_block_size
         self._last_sweep = 0.0
 
     def __iter__(self) -> Iterator[list[Result]]:
@@ -208,7 +217,7 @@ class BlockRun(Generic[Item, Result]):
         """Let the size of a block follow the time that files take, growing no faster than twofold."""
         if outcome.n_done:
             wanted = BLOCK_SECONDS * outcome.n_done / max(outcome.seconds, 1e-9)
-            self._block_size = max(1, min(int(wanted), 2 * self._block_size, MAX_BLOCK_SIZE))
+            self._block_size = max(1, min(int(wanted), 2 * self._block_size, self._max_block_size))
 
 
 def _name_items(items: Sequence[object], most: int = 10) -> str:

@@ -74,6 +74,7 @@ class DownloadFiles(FileStage):
     layer = "raw"
     max_failure_rate: ClassVar[float] = 0.1
     default_n_jobs: ClassVar[int | None] = 16
+    max_block_size: ClassVar[int] = 1
 
     url_column: str = "url"
     path_column: str = "path"

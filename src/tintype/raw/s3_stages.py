@@ -96,6 +96,8 @@ class S3Folder(FileStage):
     """Patterns of objects to leave out."""
     check_source: ClassVar[bool] = True
     """List the bucket on every run; False never asks again once it is brought in."""
+    default_n_jobs: ClassVar[int | None] = 16
+    max_block_size: ClassVar[int] = 1
     not_in_recipe = FileStage.not_in_recipe | {"bucket", "prefix", "check_source", "carried_columns"}
     undigested_columns = frozenset({"etag", "last_modified"})  # the same bytes, uploaded again, rebuild nothing below
     carried_columns: ClassVar[Mapping[str, type]] = {

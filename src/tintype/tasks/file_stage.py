@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from luigi.task import flatten
 
 from tintype.errors import FileError, SettingsError
-from tintype.executors.blocks import BlockRun
+from tintype.executors.blocks import MAX_BLOCK_SIZE, BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
 from tintype.manifest.schema import columns_schema, manifest_schema
 from tintype.pipelines.core import Pipeline
@@ -54,12 +54,15 @@ class FileStage(Stage):
     """What the error says to do about two inputs that would become one output."""
     default_n_jobs: ClassVar[int | None] = None
     """Files worked on at once where ``n_jobs`` is not given; when None, ``[tintype] n_jobs``."""
+    max_block_size: ClassVar[int] = MAX_BLOCK_SIZE
+    """Most files that go to a worker at once; 1 where a file may wait for minutes and none should wait behind it."""
     executor: ClassVar[ExecutorKind] = "threads"
     """``"processes"`` for pure Python work that holds the interpreter lock; its functions must be picklable."""
     not_in_recipe: ClassVar[frozenset[str]] = Stage.not_in_recipe | {
         "exceptions_to_catch",
         "collision_cure",
         "default_n_jobs",
+        "max_block_size",
         "executor",
     }
 
@@ -171,7 +174,9 @@ class FileStage(Stage):
         failures: Failures,
     ) -> None:
         """Run items on the pool and note what becomes of them, whatever ends the run."""
-        run: BlockRun[FileItem, FileResult] = BlockRun(pool, work, items, n_jobs=self.number_of_jobs())
+        run: BlockRun[FileItem, FileResult] = BlockRun(
+            pool, work, items, n_jobs=self.number_of_jobs(), max_block_size=self.max_block_size
+        )
         try:
             for results in run:
                 note(results)
