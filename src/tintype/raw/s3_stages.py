@@ -111,7 +111,7 @@ class S3Folder(FileStage):
     def pipeline(self) -> Pipeline:
         """Return the pipeline that fetches one object, or links it over."""
         settings = read_settings()
-        n_jobs = settings.n_jobs if self.n_jobs is None else self.n_jobs
+        n_jobs = self.number_of_jobs()
         return Pipeline(load_func=_Fetch(settings, n_jobs), write_func=_write_object)
 
     def input_folder(self) -> str:
