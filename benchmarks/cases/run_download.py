@@ -19,7 +19,7 @@ from usage import report, spending
 from tintype.load_funcs.http import Fetcher
 from tintype.raw import DownloadFiles
 
-_IMPORTS = ("numpy", "pandas", "pyarrow.compute", "pyarrow.parquet", "urllib3", "tintype.manifest.writer")
+_IMPORTS = ("numpy", "pyarrow.compute", "pyarrow.parquet", "urllib3", "tintype.manifest.writer")
 """What a run imports: there before the clock starts."""
 
 

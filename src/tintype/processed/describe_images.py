@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tintype.errors import ManifestError
 from tintype.load_funcs.image import load_image
+from tintype.manifest.arrays import make_array
 from tintype.manifest.schema import Status
 from tintype.ops.statistics import mean_brightness, sharpness
 from tintype.pipelines.core import Pipeline
@@ -75,8 +76,13 @@ class DescribeImages(FileStage):
 
         schema = self._schema()
         for batch in self.file_batches(staging):
-            table = pa.table([batch["inpath"], *(batch[name] for name in schema.names[1:])], schema=schema)
-            yield table.filter(pa.array([status == Status.RECORDED for status in batch["status"]], pa.bool_()))
+            values = [batch["inpath"], *(batch[name] for name in schema.names[1:])]
+            arrays = [
+                value if isinstance(value, pa.Array) else make_array(value, field.type)
+                for field, value in zip(schema, values, strict=True)
+            ]
+            described = make_array([status == Status.RECORDED for status in batch["status"]], pa.bool_())
+            yield pa.Table.from_arrays(arrays, schema=schema).filter(described)
 
 
 def record_description(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

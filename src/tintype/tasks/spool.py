@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+from tintype.manifest.arrays import make_array
 from tintype.manifest.schema import columns_schema
 from tintype.tasks.rows import ROWS_PER_BATCH, InputRows, RowBatch
 
@@ -50,7 +51,9 @@ class SpooledRows(InputRows):
         iterator = iter(records)
         with pa.ipc.new_stream(self._file, self._schema) as writer:
             while chunk := list(islice(iterator, ROWS_PER_BATCH)):
-                arrays = [pa.array([record.get(field.name) for record in chunk], field.type) for field in self._schema]
+                arrays = [
+                    make_array([record.get(field.name) for record in chunk], field.type) for field in self._schema
+                ]
                 writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
                 self.n_rows += len(chunk)
         self._file.flush()
