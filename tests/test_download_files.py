@@ -13,7 +13,7 @@ import luigi
 import pytest
 from tests.servers.faults import fault_server
 
-from tintype.errors import CollisionError, RowSourceError, TooManyFailuresError
+from tintype.errors import CollisionError, RowSourceError, SettingsError, TooManyFailuresError
 from tintype.load_funcs.http import FetchPolicy
 from tintype.pipelines import Pipeline
 from tintype.raw import DownloadFiles
@@ -340,3 +340,13 @@ def test_what_servers_said_does_not_count_in_the_stages_below(server, workplace)
             target.remove()
     assert len(digests) == 1
     assert len(speeds) == 6
+
+
+@pytest.mark.parametrize(
+    "urls", ["mongodb://me:secret@h/db", "postgresql://me:secret@h/db", "https://me:secret@h/a.csv"]
+)
+def test_a_password_in_the_parameter_is_refused_and_not_repeated(workplace, urls):
+    with pytest.raises(SettingsError, match=r"urls holds a password.*\$\{NAME\}") as caught:
+        Photos(urls=urls)
+    assert "secret" not in str(caught.value)
+    Photos(urls=urls.replace("secret", "${PASSWORD}"))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from time import time_ns
 from typing import Any, ClassVar, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import luigi
 
@@ -104,6 +105,15 @@ class DownloadFiles(FileStage):
     not_in_recipe = FileStage.not_in_recipe | {"urls", "credentials_path", "policy"}
     collision_cure = "set path_template to keep them apart, for example '{url_hash}{ext}', or correct the list"
 
+    def __init__(self, *arguments: Any, **parameters: Any) -> None:
+        super().__init__(*arguments, **parameters)
+        self._made_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        if _has_password(str(self.urls)):
+            raise SettingsError(
+                f"{type(self).__name__}.urls holds a password, which Luigi's scheduler would show: "
+                "write ${NAME} in its place, and give it in the environment variable NAME"
+            )
+
     def pipeline(self) -> Pipeline:
         """Return the pipeline: fetch, check, write the bytes."""
         check = partial(check_is_image, max_pixels=read_settings().max_image_pixels)
@@ -147,10 +157,6 @@ class DownloadFiles(FileStage):
         if isinstance(decision, Keep) and self.refresh and stamp is not None and stamp.time_published < self._made_at:
             return Rebuild(("refresh asked for",))
         return decision
-
-    def __init__(self, *arguments: Any, **parameters: Any) -> None:
-        super().__init__(*arguments, **parameters)
-        self._made_at = datetime.now(UTC).isoformat(timespec="microseconds")
 
     def rows(self) -> InputRows:
         """Return the rows of the list, read once."""
@@ -308,6 +314,15 @@ class _Download:
             if getattr(fetched, name) is None:
                 record(**{name: copy.answer[name]})
         return copy
+
+
+def _has_password(address: str) -> bool:
+    """Return whether a URL has a password written in it, and not a ``${NAME}`` that stands for one."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return False
+    return bool(password) and "${" not in (password or "")
 
 
 def _is_right(file: KnownFile, sha256: str | None) -> bool:
