@@ -86,6 +86,7 @@ def test_the_last_result_of_each_row_is_read_in_the_order_of_rows(tmp_path_facto
     journal = Journal(folder, "rows")
     assert list(journal.results()) == [expected[number] for number in sorted(expected)]
     assert len(journal) == max(expected, default=-1) + 1
+    assert [journal.result(number) for number in range(32)] == [expected.get(number) for number in range(32)]
 
 
 @settings_of_files
@@ -263,3 +264,26 @@ def test_a_journal_that_changes_while_it_is_in_use_is_told(tmp_path):
     (tmp_path / "rows-0000.jsonl").write_bytes(b"")
     with pytest.raises(StagingError, match=r"rows-0000\.jsonl changed while it was in use: run again"):
         journal.columns(0, 1)
+
+
+def test_rows_that_are_asked_for_one_by_one_cost_one_reading_of_each_line(tmp_path, monkeypatch):
+    journal = Journal(tmp_path, "rows")
+    results = [make_result(number) for number in range(2000)]
+    for start in range(0, 2000, 500):
+        journal.append(results[start : start + 500])
+        journal.flush()
+    n_read = 0
+    decode = journal_module._decode
+
+    def count_and_decode(line):
+        nonlocal n_read
+        n_read += 1
+        return decode(line)
+
+    monkeypatch.setattr(journal_module, "_decode", count_and_decode)
+    assert [journal.result(number) for number in range(2000)] == results
+    assert n_read == 4
+    journal.forget(7)
+    assert journal.result(7) is None
+    assert journal.result(2000) is None
+    journal.close()

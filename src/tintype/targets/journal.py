@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,7 @@ class Journal:
         self._paths = sorted(folder.glob(f"{name}-*.jsonl"))
         self._lines: list[tuple[int, int, int]] = []  # number of the file, offset, length
         self._line_of_row = array("I")  # number of the line that holds a row, plus one; 0 where there is none
+        self._line_at_hand: tuple[int, list[int], dict[str, list[Any]]] | None = None
         self._waiting: list[FileResult] = []
         self._last_flush = 0.0
         self._descriptor = -1
@@ -142,11 +144,15 @@ class Journal:
         return found
 
     def result(self, number: int) -> FileResult | None:
-        """Return the result of one row; None when it has none."""
-        if not self.has(number, number + 1)[0]:
+        """Return the result of one row; None when it has none. Quick when rows are asked for about in their order."""
+        line = self._line_of_row[number] if number < len(self._line_of_row) else 0
+        if line == 0:
             return None
-        columns = self.columns(number, number + 1)
-        return FileResult(number, *(columns[name][0] for name in FIELDS))
+        if self._line_at_hand is None or self._line_at_hand[0] != line:
+            self._line_at_hand = (line, *self._load_line(line - 1))
+        _, indices, values = self._line_at_hand
+        place = bisect_right(indices, number) - 1  # the last, when a line has the row more than once
+        return FileResult(number, *(values[name][place] for name in FIELDS))
 
     def results(self, rows_per_batch: int = 16_384) -> Iterator[FileResult]:
         """Yield the result of each row that has one, in the order of rows."""
