@@ -214,3 +214,14 @@ def test_a_source_that_is_no_stage_is_told(monkeypatch):
     monkeypatch.setattr(Pets, "requires", lambda self: [Something()])
     with pytest.raises(SettingsError, match=r"Pets requires .*: let it require stages only"):
         Pets().run()
+
+
+def test_columns_that_count_in_no_digest_keep_their_mark(tmp_path):
+    import pyarrow as pa
+
+    from tintype.manifest.schema import is_digested, mark_undigested
+    from tintype.raw.concatenate import unite_schemas
+
+    schema = mark_undigested(pa.schema([("label", pa.string()), ("attempts", pa.int64())]), ["attempts"])
+    united = unite_schemas({"Cats": schema, "Dogs": pa.schema([("label", pa.string())])}, "source")
+    assert {field.name: is_digested(field) for field in united} == {"source": True, "label": True, "attempts": False}

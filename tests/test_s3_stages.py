@@ -34,7 +34,7 @@ from tintype.load_funcs import load_bytes_from_s3, resuming
 from tintype.load_funcs import s3 as module
 from tintype.load_funcs.s3 import list_s3_objects, make_s3_client, split_s3_url
 from tintype.raw import ExtractArchive, S3Folder, S3Tarfile
-from tintype.raw.s3_stages import ObjectPath
+from tintype.raw.s3_stages import WantedObject
 from tintype.recipe import Rebuild
 from tintype.settings import read_settings
 
@@ -597,14 +597,15 @@ def test_an_interrupted_fetch_resumes(s3, monkeypatch):
 def test_rows_survive_being_sent_to_another_process(s3):
     s3.put("a.txt", b"1")
     Photos().run()
-    [batch] = Photos().rows().batches()
-    [path] = batch.inpaths
-    assert isinstance(path, ObjectPath)
-    copied = pickle.loads(pickle.dumps(path))
-    assert (copied, copied.found, copied.old) == (path, path.found, path.old)
-    assert path.old is not None
+    task = Photos()
+    [batch] = task.rows().batches()
+    [wanted] = task.load_arguments(batch)
+    assert isinstance(wanted, WantedObject)
+    copied = pickle.loads(pickle.dumps(wanted))
+    assert (copied, copied.found, copied.old) == (wanted, wanted.found, wanted.old)
+    assert wanted.old is not None
     assert copied.old is not None
-    assert copied.old.digest == path.old.digest
+    assert copied.old.digest == wanted.old.digest
 
 
 def test_an_s3_url_is_split():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from luigi.task import flatten
 
@@ -49,7 +49,7 @@ class Concatenate(FileStage):
 
     def pipeline(self) -> Pipeline:
         """Return the pipeline that links one file."""
-        return Pipeline(load_func=_locate, write_func=link_known_file)
+        return Pipeline(load_func=_as_it_is, write_func=link_known_file)
 
     def input_folder(self) -> str:
         """Return nothing: input paths say where they are."""
@@ -58,6 +58,19 @@ class Concatenate(FileStage):
     def rows(self) -> InputRows:
         """Return the files of every source, one source after the other."""
         return _SourceRows(self._sources(), self.source_column)
+
+    def load_arguments(self, batch: RowBatch) -> Sequence[str] | None:
+        """Return where each file is: a :class:`KnownFile` where it may be linked."""
+        if batch.hidden is None:
+            return None
+        name = batch.carried.column(self.source_column)[0].as_py()
+        target = self._sources()[name]
+        folder = target.files_folder()
+        files = [f"{folder}/{inpath.removeprefix(f'{name}/')}" for inpath in batch.inpaths]
+        if folder != target.folder:
+            return files
+        digests, sizes = (batch.hidden.column(column).to_pylist() for column in ("digest", "size_bytes"))
+        return [KnownFile(*known) for known in zip(files, digests, sizes, strict=True)]
 
     def outpath(self, row: InputRow) -> str:
         """Return where a file goes: its own path, below its source's name."""
@@ -101,18 +114,12 @@ class _SourceRows(InputRows):
         """Yield the files of one source after the other."""
         start = 0
         for name, target in self._sources.items():
-            folder = target.files_folder()
-            may_link = folder == target.folder
             for batch in target.manifest().batches(rows_per_batch=ROWS_PER_BATCH):
                 batch = batch.filter(batch.column("outpath").is_valid())
                 if batch.num_rows:
-                    columns = (batch.column(column).to_pylist() for column in ("outpath", "digest", "size_bytes"))
-                    inpaths: list[str] = [
-                        SourcePath(f"{name}/{path}", KnownFile(file, digest, size) if may_link else file)
-                        for path, digest, size in zip(*columns, strict=True)
-                        for file in (f"{folder}/{path}",)
-                    ]
-                    yield RowBatch(start, inpaths, batch.column("digest"), self._carried(name, batch))
+                    inpaths = [f"{name}/{path}" for path in batch.column("outpath").to_pylist()]
+                    hidden = batch.select(["digest", "size_bytes"])
+                    yield RowBatch(start, inpaths, batch.column("digest"), self._carried(name, batch), hidden)
                     start += batch.num_rows
 
     def _carried(self, name: str, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -127,24 +134,6 @@ class _SourceRows(InputRows):
             else:
                 arrays.append(pa.nulls(batch.num_rows, field.type))
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
-
-
-class SourcePath(str):
-    """A file's name among several sources, ``Cats/a/1.jpg``, and where it is."""
-
-    __slots__ = ("file",)
-
-    file: str
-    """A :class:`KnownFile` where it may be linked."""
-
-    def __new__(cls, name: str, file: str) -> Self:
-        """Return the name with the file's path."""
-        path = super().__new__(cls, name)
-        path.file = file
-        return path
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
-        return type(self), (str(self), self.file)
 
 
 def unite_schemas(schemas: Mapping[str, pa.Schema], source_column: str) -> pa.Schema:
@@ -165,7 +154,7 @@ def unite_schemas(schemas: Mapping[str, pa.Schema], source_column: str) -> pa.Sc
                 f"{source} has a column {source_column!r} already: set source_column to another name for this one"
             )
         for field in schema:
-            known = fields.setdefault(field.name, pa.field(field.name, field.type))
+            known = fields.setdefault(field.name, field)  # with its mark, where it does not count in a digest
             if known.type != field.type:
                 raise ManifestError(
                     f"column {field.name!r} is {known.type} in {first[field.name]} and {field.type} in {source}: "
@@ -175,5 +164,5 @@ def unite_schemas(schemas: Mapping[str, pa.Schema], source_column: str) -> pa.Sc
     return pa.schema(fields.values())
 
 
-def _locate(path: str) -> str:
-    return path.file if isinstance(path, SourcePath) else path
+def _as_it_is(file: str) -> str:
+    return file

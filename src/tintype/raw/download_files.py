@@ -114,6 +114,21 @@ class DownloadFiles(FileStage):
                 "write ${NAME} in its place, and give it in the environment variable NAME"
             )
 
+    def run(self) -> None:
+        """Decide, and build and publish the directory if it is not what is asked for."""
+        try:
+            super().run()
+        finally:  # Luigi keeps the task for as long as its process lives
+            if self._fetcher is not None:
+                self._fetcher.close()
+                self._fetcher = None
+            if self._published is not None:
+                self._published.close()
+                self._published = None
+
+    _fetcher: Fetcher | None = None
+    _published: ManifestLookup | None = None
+
     def pipeline(self) -> Pipeline:
         """Return the pipeline: fetch, check, write the bytes."""
         check = partial(check_is_image, max_pixels=read_settings().max_image_pixels)
@@ -224,7 +239,8 @@ class DownloadFiles(FileStage):
 
     def interrupt(self) -> None:
         """Let no request go on: the build is being stopped."""
-        self._fetcher.abort()
+        if self._fetcher is not None:
+            self._fetcher.abort()
 
     def _follow(self, number: int, url: str, outpath: str, staging: Staging) -> FileItem | FileResult:
         """Return what becomes of a row whose URL an earlier row has fetched."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple
 
 import luigi
 
@@ -27,9 +27,6 @@ from tintype.targets.relative_paths import printable
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRow, InputRows, RowBatch
 from tintype.tasks.spool import SpooledRows
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 logger = logging.getLogger("luigi-interface.tintype")
 
@@ -120,7 +117,22 @@ class S3Folder(FileStage):
 
     def rows(self) -> InputRows:
         """Return the objects, as the bucket lists them now."""
-        return _ObjectRows(self, self._listing())
+        self._published = self._last_build()
+        return self._listing().rows
+
+    def load_arguments(self, batch: RowBatch) -> Sequence[WantedObject]:
+        """Return what is known of each object, and the file that it is already."""
+        if not {"key", "etag", "size"} <= set(batch.carried.schema.names):
+            raise SettingsError(f"{batch.inpaths[0]} was not listed: let rows() give what S3Folder.rows() gives")
+        keys, etags, sizes = (batch.carried.column(name).to_pylist() for name in ("key", "etag", "size"))
+        known = self._published.find(keys) if self._published is not None else [None] * len(keys)
+        folder = self.output().path
+        wanted = []
+        for key, etag, size, row in zip(keys, etags, sizes, known, strict=True):
+            is_same = row is not None and row["outpath"] is not None and (row["etag"], row["size"]) == (etag, size)
+            old = KnownFile(f"{folder}/{row['outpath']}", row["digest"], row["size_bytes"]) if row and is_same else None
+            wanted.append(WantedObject(S3Object(S3Location(str(self.bucket), key), etag, size), old))
+        return wanted
 
     def outpath(self, row: InputRow) -> str:
         """Return where an object goes: by default its key without the prefix."""
@@ -138,6 +150,9 @@ class S3Folder(FileStage):
         finally:
             self._keeps_listing = False
             self._listing_of_run = None
+            if self._published is not None:
+                self._published.close()
+                self._published = None
 
     def input_digests(self) -> Mapping[str, str]:
         """Return the digest of the listing: key, ETag and size of each object, in any order."""
@@ -154,6 +169,15 @@ class S3Folder(FileStage):
 
     _keeps_listing = False
     _listing_of_run: _Listing | None = None
+    _published: ManifestLookup | None = None
+
+    def _last_build(self) -> ManifestLookup | None:
+        target = self.output()
+        if not target.exists():
+            return None
+        manifest = target.manifest()
+        has_columns = {"key", *_LOOKED_UP} <= set(manifest.schema.names)  # a subclass may have had others
+        return ManifestLookup(manifest, "key", _LOOKED_UP) if has_columns else None
 
     def _listing(self) -> _Listing:
         """Return the bucket's listing; during a run the same one each time."""
@@ -204,66 +228,14 @@ class _Listing:
             yield record
 
 
-class _ObjectRows(InputRows):
-    """The rows of a listing, whose input paths know what the work on them needs."""
-
-    def __init__(self, stage: S3Folder, listing: _Listing) -> None:
-        self._stage = stage
-        self._listing = listing
-
-    @property
-    def carried_schema(self) -> pa.Schema:
-        return self._listing.rows.carried_schema
-
-    def batches(self) -> Iterator[RowBatch]:
-        """Yield the listing's batches."""
-        lookup = self._last_build()
-        try:
-            for batch in self._listing.rows.batches():
-                yield replace(batch, inpaths=list(self._paths(batch, lookup)))
-        finally:
-            if lookup is not None:
-                lookup.close()
-
-    def _last_build(self) -> ManifestLookup | None:
-        target = self._stage.output()
-        if not target.exists():
-            return None
-        manifest = target.manifest()
-        has_columns = {"key", *_LOOKED_UP} <= set(manifest.schema.names)  # a subclass may have had others
-        return ManifestLookup(manifest, "key", _LOOKED_UP) if has_columns else None
-
-    def _paths(self, batch: RowBatch, lookup: ManifestLookup | None) -> Iterable[str]:
-        keys, etags, sizes = (batch.carried.column(name).to_pylist() for name in ("key", "etag", "size"))
-        known = lookup.find(keys) if lookup is not None else [None] * len(keys)
-        folder = self._stage.output().path
-        for url, key, etag, size, row in zip(batch.inpaths, keys, etags, sizes, known, strict=True):
-            found = S3Object(S3Location(str(self._stage.bucket), key), etag, size)
-            is_same = row is not None and row["outpath"] is not None and (row["etag"], row["size"]) == (etag, size)
-            old = KnownFile(f"{folder}/{row['outpath']}", row["digest"], row["size_bytes"]) if row and is_same else None
-            yield ObjectPath(url, found, old)
-
-
 _LOOKED_UP = ("etag", "size", "outpath", "digest", "size_bytes")
 
 
-class ObjectPath(str):
-    """An object's URL, with its description, and the file of the last build where that has the same ETag."""
-
-    __slots__ = ("found", "old")
+class WantedObject(NamedTuple):
+    """An object to bring in, and the file of the last build where that has the same ETag and size."""
 
     found: S3Object
     old: KnownFile | None
-
-    def __new__(cls, url: str, found: S3Object, old: KnownFile | None) -> Self:
-        """Return the URL with what is known."""
-        path = super().__new__(cls, url)
-        path.found = found
-        path.old = old
-        return path
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, S3Object, KnownFile | None]]:
-        return type(self), (str(self), self.found, self.old)
 
 
 @dataclass(frozen=True)
@@ -273,12 +245,10 @@ class _Fetch:
     settings: Settings
     n_connections: int
 
-    def __call__(self, path: str) -> ResumingStream | KnownFile:
-        if not isinstance(path, ObjectPath):
-            raise SettingsError(f"{path} was not listed: let rows() give what S3Folder.rows() gives")
-        if path.old is not None and path.old.is_there():
-            return path.old
-        return open_s3_object(path.found, self.settings, n_connections=self.n_connections)
+    def __call__(self, wanted: WantedObject) -> ResumingStream | KnownFile:
+        if wanted.old is not None and wanted.old.is_there():
+            return wanted.old
+        return open_s3_object(wanted.found, self.settings, n_connections=self.n_connections)
 
 
 def _write_object(data: ResumingStream | KnownFile, path: str) -> None:

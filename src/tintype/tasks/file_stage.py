@@ -91,7 +91,10 @@ class FileStage(Stage):
         return None
 
     def last_pass(self, rows: InputRows, staging: Staging) -> Iterable[FileItem | FileResult]:
-        """Yield what is left to do when every input has been tried: files to work on, and results as they are."""
+        """Yield what is left to do when every input has been tried: files to work on, and results as they are.
+
+        Asked only when some inputs failed or wait.
+        """
         return ()
 
     def interrupt(self) -> None:
@@ -150,11 +153,12 @@ class FileStage(Stage):
 
             self._work_through(todo, work, pool, note, failures)
             staging.rows.flush()
-            last = LastPass(self.last_pass(rows, staging), note)
-            self._work_through(last, work, pool, note, failures)
-            staging.rows.flush()
-        if last.n_items:
-            failures.recount(staging.rows.results())
+            if failures.n_good < failures.total:
+                last = LastPass(self.last_pass(rows, staging), note)
+                self._work_through(last, work, pool, note, failures)
+                staging.rows.flush()
+                if last.n_items:
+                    failures.recount(staging.rows.results())
         staging.drop_earlier()
         self._refuse_other_rows(failures.total, failures.n_good + failures.n_failed)
         failures.stop_when_too_many(self.output().path)
