@@ -71,6 +71,15 @@ class FileResult(NamedTuple):
     """Recorded columns."""
 
 
+def result_without_work(
+    number: int, inpath: Any, status: Status, *, outpath: str | None = None, error: BaseException | None = None
+) -> FileResult:
+    """Return the result of an input that never reached a worker."""
+    error_type, message = (None, None) if error is None else (type(error).__name__, describe(error))
+    now = time_ns() // 1000
+    return FileResult(number, inpath, str(status), outpath, error_type, message, None, None, 0, now, None)
+
+
 @dataclass
 class FileWork:
     """A callable that works on one :class:`FileItem` and returns a :class:`FileResult`.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from tintype.errors import CollisionError, FileError, SettingsError
 from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
 from tintype.manifest.schema import Status
-from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe
+from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe, result_without_work
 from tintype.pipelines.file_writers import sweep_temporaries
 from tintype.pipelines.run_report import make_run_report
 
@@ -79,7 +78,7 @@ def _plan(
         try:
             yield FileItem(index, inpath, os.fspath(path_func(inpath)) if path_func is not None else None)
         except catch as error:
-            results.append(_result(index, inpath, Status.FAILED, error=error))
+            results.append(result_without_work(index, inpath, Status.FAILED, error=error))
         except Exception as error:
             raise FileError(f"{inpath}: {type(error).__name__}: {describe(error)}") from error
 
@@ -100,15 +99,6 @@ def _refuse_collisions(items: Iterable[FileItem]) -> None:
 def _skip_existing(items: Iterable[FileItem], results: list[FileResult]) -> Iterator[FileItem]:
     for item in items:
         if item.outpath is not None and os.path.isfile(item.outpath):
-            results.append(_result(item.number, item.inpath, Status.SKIPPED, outpath=item.outpath))
+            results.append(result_without_work(item.number, item.inpath, Status.SKIPPED, outpath=item.outpath))
         else:
             yield item
-
-
-def _result(
-    index: int, inpath: Any, status: Status, *, outpath: str | None = None, error: BaseException | None = None
-) -> FileResult:
-    """Return the result of an input that never reached a worker."""
-    error_type, message = (None, None) if error is None else (type(error).__name__, describe(error))
-    now = time_ns() // 1000
-    return FileResult(index, inpath, str(status), outpath, error_type, message, None, None, 0, now, None)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from time import time_ns
 from typing import Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from tintype.load_funcs.image import decode_image
 from tintype.manifest.lookup import ManifestLookup
 from tintype.manifest.schema import Status
 from tintype.pipelines.core import Pipeline
-from tintype.pipelines.file_work import FileItem, FileResult
+from tintype.pipelines.file_work import FileItem, FileResult, result_without_work
 from tintype.raw.known_files import KnownFile, link_known_file
 from tintype.raw.repeated_urls import RepeatedUrls
 from tintype.raw.row_paths import PathMaker
@@ -249,13 +248,12 @@ class DownloadFiles(FileStage):
             file = KnownFile(os.path.join(staging.files, first.outpath), first.digest, first.size_bytes or 0)
             copy = CopyAtHand(file, first.columns or {}, is_of_this_build=True)
             return FileItem(number, url, outpath, DownloadSource(url, None, copy))
-        now = time_ns() // 1000
         if first is None or first.status == Status.FAILED:
             kind, error = (
                 (first.error_type, first.error) if first else ("DownloadError", "the first row of it has none")
             )
-            return FileResult(number, url, str(Status.FAILED), None, kind, error, None, None, 0, now, None)
-        return FileResult(number, url, str(Status.SKIPPED), None, None, None, None, None, 0, now, first.columns)
+            return result_without_work(number, url, Status.FAILED)._replace(error_type=kind, error=error)
+        return result_without_work(number, url, Status.SKIPPED)._replace(columns=first.columns)
 
     def _published_rows(self) -> ManifestLookup | None:
         """Return the rows of the published directory, if it was made in the same way from another list."""

@@ -19,6 +19,7 @@ from tintype.path_funcs import is_file_or_broken
 from tintype.pipelines.core import Pipeline
 from tintype.raw.labels import label_of_folder
 from tintype.raw.patterns import Patterns
+from tintype.targets.directory import unread_digest
 from tintype.targets.relative_paths import printable
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRows, RecordRows
@@ -196,4 +197,4 @@ def _describe_file(path: str) -> str:
         status = os.stat(path)
     except FileNotFoundError:
         return ""  # a link to nothing, or gone since the listing
-    return f"{status.st_size} bytes at {status.st_mtime_ns}"
+    return unread_digest(status)

@@ -40,7 +40,7 @@ from tintype.errors import (
 )
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
-from tintype.pipelines.file_work import FileResult, as_declared, describe
+from tintype.pipelines.file_work import FileResult, as_declared, result_without_work
 from tintype.recipe import Recipe
 from tintype.targets.begin import Beginning
 from tintype.targets.disk_errors import disk_errors
@@ -211,10 +211,7 @@ class Staging:
         return self._add_without_file(inpath, Status.DROPPED, reason)
 
     def _add_without_file(self, inpath: str, status: Status, error: BaseException) -> FileResult:
-        row = FileResult(
-            self._next_number, printable(inpath), str(status), None, type(error).__name__, describe(error),
-            None, None, 0, time_ns() // 1000, None,
-        )  # fmt: skip
+        row = result_without_work(self._next_number, printable(inpath), status, error=error)
         self._next_number += 1
         self.added.append([row])
         return row

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 from typing import Any
 
 from tintype.errors import SettingsError
-from tintype.targets.directory import DirectoryTarget
+from tintype.targets.directory import DirectoryTarget, unread_digest
 
 
 def input_name(target: Any, base_dir: str) -> str:
@@ -35,15 +34,7 @@ def input_digest(target: Any) -> str:
         status = os.stat(path)
     except FileNotFoundError:
         return "absent"
-    return f"{status.st_size} bytes at {status.st_mtime_ns}"
-
-
-def listing_digest(entries: list[tuple[str, int, int]]) -> str:
-    """Return the digest of a listing: (relative path, size in bytes, time of change in ns) of each file, sorted."""
-    digest = sha256()
-    for path, size_bytes, mtime_ns in entries:
-        digest.update(f"{path}\0{size_bytes}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return unread_digest(status)
 
 
 def only_directory(targets: list[Any], family: str) -> DirectoryTarget:

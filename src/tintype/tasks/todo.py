@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, repeat
-from time import time_ns
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tintype.manifest.schema import Status
-from tintype.pipelines.file_work import FileItem, FileResult, describe
+from tintype.pipelines.file_work import FileItem, FileResult, result_without_work
 from tintype.targets.relative_paths import printable
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Todo:
                 if finished[place]:
                     self._n_kept += 1
                 elif isinstance(outpath, Exception):
-                    self._ready.append(failed_result(number, inpath, outpath))
+                    self._ready.append(result_without_work(number, printable(inpath), Status.FAILED, error=outpath))
                 elif (known := self._find_earlier(batch, place, outpath)) is not None:
                     self._ready.append(known._replace(number=number))
                 elif waits is None or not waits[place]:
@@ -112,15 +111,6 @@ class Todo:
                 known["status"], known["inpath"], known["outpath"], batch.inpaths, outpaths, strict=True
             )
         ]
-
-
-def failed_result(number: int, inpath: Any, error: Exception) -> FileResult:
-    """Return the result of an input that never reached a worker."""
-    now = time_ns() // 1000
-    return FileResult(
-        number, printable(inpath), str(Status.FAILED), None, type(error).__name__, describe(error),
-        None, None, 0, now, None,
-    )  # fmt: skip
 
 
 class LastPass:
