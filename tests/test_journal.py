@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tintype.errors import StagingError
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_result import FileResult
 from tintype.targets import journal as journal_module
 from tintype.targets.journal import FIELDS, Journal
 

@@ -22,7 +22,7 @@ from tintype.errors import (
     StrayDirectoryError,
 )
 from tintype.manifest.schema import MANIFEST_NAME, STAMP_NAME, columns_schema
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_result import FileResult
 from tintype.recipe import Recipe
 from tintype.targets import Staging, Verification, renames
 from tintype.targets import begin as begin_module

@@ -4,6 +4,7 @@ __all__ = [
     "Manifest",
     "Pipeline",
     "Stage",
+    "drop",
     "errors",
     "executors",
     "interim",
@@ -15,6 +16,7 @@ __all__ = [
     "processed",
     "raw",
     "record",
+    "recorded",
     "targets",
     "tasks",
     "write_funcs",
@@ -37,6 +39,6 @@ from . import (
 )
 from .manifest import Manifest
 from .pipelines import Pipeline
-from .records import record
+from .records import drop, record, recorded
 from .targets import DirectoryTarget
 from .tasks import FileStage, Stage

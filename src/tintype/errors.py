@@ -9,6 +9,7 @@ and the cure::
     ├── ImageError (ValueError)             bytes that are no whole, readable image
     │   └── ImageTooLargeError              more pixels than the limit
     ├── CollisionError (ValueError)         two inputs would become one output
+    ├── JoinError (LookupError)             files of several stages that do not fit together
     ├── ManifestError (ValueError)          a manifest that is corrupt, missing, or from a newer tintype
     ├── StampError (ValueError)             a stamp that is corrupt or from a newer tintype
     ├── DirectoryConflictError (ValueError) two tasks would write one directory
@@ -62,6 +63,10 @@ class ImageTooLargeError(ImageError):
 
 class CollisionError(TintypeError, ValueError):
     """Two inputs would become one output; raised before any work is done."""
+
+
+class JoinError(TintypeError, LookupError):
+    """Files of several stages do not fit together: one has no partner, or two."""
 
 
 class ManifestError(TintypeError, ValueError):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from luigi.task import flatten
 
 from tintype.errors import SettingsError
 from tintype.load_funcs.image import load_image
 from tintype.pipelines.core import Pipeline
+from tintype.pipelines.file_work import LoadFunc
+from tintype.pipelines.several_inputs import load_each, unpacked
 from tintype.settings import read_settings
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRow
@@ -19,11 +24,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Processed = npt.NDArray[np.uint8] | None | Iterator[tuple[str, npt.NDArray[np.uint8]]]
+
 EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
 
 class ImageStage(FileStage):
-    """A stage that makes one image from each image above it: write :meth:`process`.
+    """A stage that makes images from the images above it, one from each or several: write :meth:`process`.
 
     Examples
     --------
@@ -31,6 +38,16 @@ class ImageStage(FileStage):
     >>> class Thumbnails(ImageStage):
     ...     def process(self, image):
     ...         return ops.resize(image, max_side=64)
+    >>> class Halves(ImageStage):
+    ...     def process(self, image):
+    ...         middle = image.shape[1] // 2
+    ...         yield "-left", image[:, :middle]
+    ...         yield "-right", image[:, middle:]
+    >>> class Cutouts(ImageStage):
+    ...     def requires(self):
+    ...         return [Photos(), Masks()]
+    ...     def process(self, image, mask):
+    ...         return np.where(mask[..., np.newaxis] > 127, image, 255).astype(np.uint8)
     """
 
     layer = "interim"
@@ -40,14 +57,33 @@ class ImageStage(FileStage):
     """Of JPEG and WebP, 1 to 100."""
 
     @abstractmethod
-    def process(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
-        """Return the image to write, or None to drop this one.
+    def process(self, *args: Any, **kwargs: Any) -> Processed:
+        """Return the image to write, or None to drop this one; or yield several.
+
+        Write it as ``process(self, image)``. Where the stage requires several stages, it gets an image of each, in the
+        order of ``requires``: ``process(self, image, mask)``; ``join_on`` says which belong together.
+
+        As a generator it yields ``(suffix, image)`` for each result: of ``cats/7.png`` the one with the suffix
+        ``"-left"`` becomes ``cats/7-left.jpg``. What is recorded before a ``yield`` is in the row of that result
+        and of those after it, until it is recorded anew.
 
         Parameters
         ----------
-        image
-            uint8, shape (rows, columns), (rows, columns, 3) RGB or (rows, columns, 4) RGBA, the right way up.
+        *args
+            Images: uint8, shape (rows, columns), (rows, columns, 3) RGB or (rows, columns, 4) RGBA, the right way up.
+            Not to be modified.
+        **kwargs
+            Never given; there so that type checkers accept a ``process`` of any number of images.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            uint8, of such a shape; None, or what :func:`tintype.drop` returns, drops the input.
         """
+
+    def load_func(self) -> LoadFunc:
+        """Return the function that loads an image from its path."""
+        return partial(load_image, max_pixels=read_settings().max_image_pixels)
 
     def pipeline(self) -> Pipeline:
         """Return the pipeline: load, :meth:`process`, write.
@@ -63,9 +99,10 @@ class ImageStage(FileStage):
             )
         if self.quality not in range(1, 101):
             raise SettingsError(f"{type(self).__name__}.quality is {self.quality!r}: give a whole number from 1 to 100")
+        is_joined = len(flatten(self.requires())) > 1
         return Pipeline(
-            load_func=partial(load_image, max_pixels=read_settings().max_image_pixels),
-            ops=self.process,
+            load_func=load_each(self.load_func()) if is_joined else self.load_func(),
+            ops=unpacked(self.process) if is_joined else self.process,
             write_func=partial(write_image, quality=self.quality),
         )
 

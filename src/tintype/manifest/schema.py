@@ -82,6 +82,8 @@ def manifest_schema(extra: pa.Schema) -> pa.Schema:
 
 UNDIGESTED = {b"tintype_undigested": b"1"}
 """Mark of a column that does not count in a directory's digest, in its own stage and wherever it is carried."""
+STAYING = {b"tintype_staying": b"1"}
+"""Mark of a column that later stages do not get."""
 
 
 def is_digested(field: pa.Field) -> bool:
@@ -89,11 +91,27 @@ def is_digested(field: pa.Field) -> bool:
     return not (field.metadata or {}).keys() & UNDIGESTED.keys()
 
 
+def travels(field: pa.Field) -> bool:
+    """Return whether a column goes on to later stages."""
+    return not (field.metadata or {}).keys() & STAYING.keys()
+
+
 def mark_undigested(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
     """Return `schema` with the named columns marked as not counting in a directory's digest."""
+    return _mark(schema, names, UNDIGESTED)
+
+
+def mark_staying(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
+    """Return `schema` with the named columns marked as not going on to later stages."""
+    return _mark(schema, names, STAYING)
+
+
+def _mark(schema: pa.Schema, names: Collection[str], mark: Mapping[bytes, bytes]) -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema([field.with_metadata(UNDIGESTED) if field.name in names else field for field in schema])
+    return pa.schema(
+        [field.with_metadata({**(field.metadata or {}), **mark}) if field.name in names else field for field in schema]
+    )
 
 
 def columns_schema(columns: Mapping[str, type]) -> pa.Schema:

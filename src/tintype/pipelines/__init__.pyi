@@ -1,5 +1,3 @@
-__all__ = [
-    "Pipeline",
-]
-
-from .core import Pipeline
+from .core import Pipeline as Pipeline
+from .several_inputs import load_each as load_each
+from .several_inputs import unpacked as unpacked

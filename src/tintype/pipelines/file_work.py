@@ -4,80 +4,57 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter_ns, time_ns
-from typing import Any, NamedTuple
+from types import GeneratorType
+from typing import Any, Protocol
 
 from tintype.errors import FileError, StagingError
 from tintype.manifest.schema import FIXED_COLUMNS, Status
+from tintype.pipelines.file_result import FileItem, FilePart, FileResult, describe, show_inpath
+from tintype.pipelines.several_results import SeveralResults
 from tintype.records import current_file
 
 LoadFunc = Callable[[Any], Any]
 Op = Callable[[Any], Any]
 WriteFunc = Callable[[Any, Any], Any]
-FileWriter = Callable[[Any, str], tuple[str | None, int | None]]
-"""Writes data to a path; returns the sha256 (hex) and size in bytes where the run needs them."""
+SkipFunc = Callable[[Any, str], Any]
+"""Called with the input path and the output path; what it returns says whether the file is left out."""
+Written = tuple[str | None, int | None]
+"""sha256 (hex) and size in bytes of a file that was written, where the run needs them."""
 Catch = tuple[type[BaseException], ...]
+
+
+class FileWriter(Protocol):
+    """Writes data to a path so that no half file is ever taken for a whole one."""
+
+    def __call__(self, data: Any, path: str, /) -> Written:
+        """Write one file, or none."""
+
+    def write_all(self, results: Iterable[tuple[Any, str]], /) -> list[Written]:
+        """Write the several results of one input, data and path each: all of them, or none."""
+
 
 REPORT_COLUMNS = frozenset({*FIXED_COLUMNS, "skipped_existing", "exception_handled"})
 """Names that a pipeline on its own refuses for recorded columns; a stage refuses them when they are declared."""
+
+_Outcome = tuple[str, str | None, str | None, str | None, int | None, list[FilePart] | None]
+"""Status, output path, reason to drop, digest, size in bytes and parts."""
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """The disk's fault, not the file's: every further file would fail too."""
 
 # Members looked up once: an Enum attribute costs 30 ns, and these are on the path of every file.
-_WRITTEN, _REUSED, _RECORDED, _DROPPED, _FAILED = (
+_WRITTEN, _REUSED, _RECORDED, _SKIPPED, _DROPPED, _FAILED = (
     str(Status.WRITTEN),
     str(Status.REUSED),
     str(Status.RECORDED),
+    str(Status.SKIPPED),
     str(Status.DROPPED),
     str(Status.FAILED),
 )
-
-
-class FileItem(NamedTuple):
-    """One file to work on."""
-
-    number: int
-    """Position of the file's row among the inputs of the run."""
-    inpath: Any
-    """Relative to the run's input folder where it has one; else whatever the load function takes."""
-    outpath: str | None
-    """None when the pipeline writes nothing."""
-    source: Any = None
-    """What the load function gets; None for the input path."""
-
-
-class FileResult(NamedTuple):
-    """What became of one file."""
-
-    number: int
-    """That of the item."""
-    inpath: Any
-    status: str
-    outpath: str | None
-    error_type: str | None
-    error: str | None
-    digest: str | None
-    """sha256 of the written file, in hex."""
-    size_bytes: int | None
-    microseconds: int
-    """Wall time of the work on this file."""
-    time_finished: int
-    """Microseconds since 1970 (UTC)."""
-    columns: dict[str, Any] | None
-    """Recorded columns."""
-
-
-def result_without_work(
-    number: int, inpath: Any, status: Status, *, outpath: str | None = None, error: BaseException | None = None
-) -> FileResult:
-    """Return the result of an input that never reached a worker."""
-    error_type, message = (None, None) if error is None else (type(error).__name__, describe(error))
-    now = time_ns() // 1000
-    return FileResult(number, inpath, str(status), outpath, error_type, message, None, None, 0, now, None)
 
 
 @dataclass
@@ -98,6 +75,8 @@ class FileWork:
     """Exceptions that become failed results; any other ends the run."""
     column_types: Mapping[str, type] | None = None
     """Declared types of the recorded columns; None where anything may be recorded."""
+    skip_func: SkipFunc | None = None
+    """Says which files are left out."""
 
     _made_folders: set[str] = field(default_factory=set, repr=False)
 
@@ -115,65 +94,89 @@ class FileWork:
         started = perf_counter_ns()
         columns: dict[str, Any] = {}
         current_file.columns = columns
+        current_file.drop_reason = None
         current_file.written = None
         current_file.is_reused = False
-        status, kept, digest, size_bytes = _DROPPED, None, None, None
-        error_type = error = None
+        error_type = None
         try:
-            if source is None:
-                source = self.in_folder + inpath if self.in_folder else inpath
-            data = self.load_func(source)
-            for op in self.ops:
-                data = op(data)
-                if data is None:
-                    break
-            else:
-                if self.writer is None or outpath is None:
-                    status = _RECORDED
-                else:
-                    digest, size_bytes = self._write(self.writer, data, outpath, columns)
-                    status, kept = _REUSED if current_file.is_reused else _WRITTEN, outpath
-            if columns and kept is None:
-                self._check_columns(columns)
+            status, kept, error, digest, size_bytes, parts = self._work(number, inpath, outpath, source, columns)
+            if parts is not None:
+                columns = {}  # each part has a copy
         except StagingError:  # first: a failing disk is no file's failure, whatever is to be caught
             raise
         except self.catch as caught:
             self._refuse_disk_errors(inpath, caught)
             status, error_type, error = _FAILED, type(caught).__name__, describe(caught)
-            columns = self._keep_fitting(columns)
+            columns, kept, digest, size_bytes, parts = self._keep_fitting(columns), None, None, None, None
         except BaseException as raised:
             self._refuse_disk_errors(inpath, raised)
-            raise FileError(f"{inpath}: {type(raised).__name__}: {describe(raised)}") from raised
+            raise FileError(f"{show_inpath(inpath)}: {type(raised).__name__}: {describe(raised)}") from raised
         finally:
             current_file.columns = None
         now = time_ns() // 1000
         took = (perf_counter_ns() - started) // 1000
-        # _make takes two thirds of the time of calling FileResult with eleven arguments.
+        # _make takes two thirds of the time of calling FileResult with twelve arguments.
         return FileResult._make(
-            (number, inpath, status, kept, error_type, error, digest, size_bytes, took, now, columns or None)
+            (number, inpath, status, kept, error_type, error, digest, size_bytes, took, now, columns or None, parts)
         )
 
-    def _write(
-        self, writer: FileWriter, data: Any, outpath: str, columns: dict[str, Any]
-    ) -> tuple[str | None, int | None]:
-        path = self.out_folder + outpath
+    def _work(self, number: int, inpath: Any, outpath: str | None, source: Any, columns: dict[str, Any]) -> _Outcome:
+        """Skip, or load, ops and write; what is recorded meanwhile goes to `columns`."""
+        if self.skip_func is not None and outpath is not None and self.skip_func(inpath, self.out_folder + outpath):
+            return _SKIPPED, outpath, None, None, None, None
+        if source is None:
+            source = self.in_folder + inpath if self.in_folder else inpath
+        data = self.load_func(source)
+        if type(data) is GeneratorType:
+            return self._work_on_parts(data, self.ops, outpath, columns)
+        for place, op in enumerate(self.ops, 1):
+            data = op(data)
+            if data is None:
+                self.check_columns(columns)
+                return _DROPPED, None, current_file.drop_reason, None, None, None
+            if type(data) is GeneratorType:
+                return self._work_on_parts(data, self.ops[place:], outpath, columns)
+        if self.writer is None or outpath is None:
+            self.check_columns(columns)
+            return _RECORDED, None, None, None, None, None
+        digest, size_bytes = self._write(self.writer, data, outpath, columns)
+        return _REUSED if current_file.is_reused else _WRITTEN, outpath, None, digest, size_bytes, None
+
+    def _work_on_parts(
+        self, results: Iterator[Any], ops: Sequence[Op], outpath: str | None, columns: dict[str, Any]
+    ) -> _Outcome:
+        """Work on the several results of one file."""
+        parts = SeveralResults(self, ops, outpath, columns).write(results)
+        if not parts:
+            self.check_columns(columns)
+            return _DROPPED, None, current_file.drop_reason, None, None, None
+        if parts[0].outpath is None:
+            return _RECORDED, None, None, None, None, parts
+        return _WRITTEN, outpath, None, None, None, parts
+
+    def make_folder(self, path: str) -> None:
+        """Make the folder of a file that will be written, once a run."""
         folder = path.rpartition("/")[0]
         if folder not in self._made_folders:
             os.makedirs(folder or ".", exist_ok=True)
             self._made_folders.add(folder)
+
+    def _write(self, writer: FileWriter, data: Any, outpath: str, columns: dict[str, Any]) -> Written:
+        path = self.out_folder + outpath
+        self.make_folder(path)
         if columns:  # what does not fit is told before an old file is replaced
-            self._check_columns(columns)
+            self.check_columns(columns)
         written = writer(data, path)
         if columns:
             try:
-                self._check_columns(columns)
+                self.check_columns(columns)
             except BaseException:  # the write function recorded what does not fit
                 with suppress(OSError):
                     os.unlink(path)
                 raise
         return written
 
-    def _check_columns(self, columns: dict[str, Any]) -> None:
+    def check_columns(self, columns: dict[str, Any]) -> None:
         """Turn the recorded columns into plain Python values of their declared types."""
         for name, value in columns.items():
             columns[name] = as_declared(name, value, self.column_types)
@@ -187,15 +190,11 @@ class FileWork:
         return fitting
 
     @staticmethod
-    def _refuse_disk_errors(inpath: str, error: BaseException) -> None:
+    def _refuse_disk_errors(inpath: Any, error: BaseException) -> None:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            raise StagingError(error.errno, f"{error.strerror} while the result of {inpath} was written") from error
-
-
-def describe(error: BaseException) -> str:
-    """Return an exception's message on one line; never empty, and always text that can be encoded."""
-    words = " ".join(str(error).split()) or repr(error)
-    return words.encode("utf-8", "backslashreplace").decode()
+            raise StagingError(
+                error.errno, f"{error.strerror} while the result of {show_inpath(inpath)} was written"
+            ) from error
 
 
 def as_declared(name: str, value: Any, types: Mapping[str, type] | None) -> Any:

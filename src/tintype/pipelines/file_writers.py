@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from tintype.errors import StagingError
-from tintype.pipelines.file_work import WriteFunc
+from tintype.pipelines.file_work import WriteFunc, Written
 from tintype.records import current_file
 from tintype.write_funcs.files import hash_file
 
@@ -52,6 +52,10 @@ class StagedFileWriter:
                 raise StagingError(error.errno, f"{error.strerror} while {path} was written") from error
             raise
 
+    def write_all(self, results: Iterable[tuple[Any, str]]) -> list[Written]:
+        """Write the data of each result to its path; none of the files stays when one fails."""
+        return _all_or_none(results, lambda data, path: (path, self(data, path)))[1]
+
 
 @dataclass(frozen=True)
 class WholeFileWriter:
@@ -70,6 +74,30 @@ class WholeFileWriter:
         FileNotFoundError
             When the write function returned and wrote nothing.
         """
+        temporary = self._write_beside(data, path)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        return None, None
+
+    def write_all(self, results: Iterable[tuple[Any, str]]) -> list[Written]:
+        """Write the data of each result to its path; no file is replaced before all are written."""
+        paths: list[str] = []
+
+        def write(data: Any, path: str) -> tuple[str, tuple[None, None]]:
+            paths.append(path)
+            return self._write_beside(data, path), (None, None)
+
+        temporaries, written = _all_or_none(results, write)
+        for temporary, path in zip(temporaries, paths, strict=True):
+            os.replace(temporary, path)
+        return written
+
+    def _write_beside(self, data: Any, path: str) -> str:
+        """Write to a hidden path beside `path`, and return it."""
         folder, name = os.path.split(path)
         extension = os.path.splitext(name)[1]
         temporary = os.path.join(folder, f".tintype-{os.getpid()}-{next(_numbers)}{extension}")
@@ -77,12 +105,30 @@ class WholeFileWriter:
             self.write_func(data, temporary)
             if not os.path.lexists(temporary):
                 raise FileNotFoundError(f"the write function returned and wrote nothing to {path}")
-            os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
-        return None, None
+        return temporary
+
+
+def _all_or_none(
+    results: Iterable[tuple[Any, str]], write: Callable[[Any, str], tuple[str, Written]]
+) -> tuple[list[str], list[Written]]:
+    """Write each result; return where it lies, and its digest and size. When one fails, what was written goes."""
+    places: list[str] = []
+    written: list[Written] = []
+    try:
+        for data, path in results:
+            place, file = write(data, path)
+            places.append(place)
+            written.append(file)
+    except BaseException:
+        for place in places:
+            with suppress(OSError):
+                os.unlink(place)
+        raise
+    return places, written
 
 
 def sweep_temporaries(folders: Iterable[str]) -> None:

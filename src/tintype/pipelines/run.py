@@ -11,7 +11,8 @@ from tintype.errors import CollisionError, FileError, SettingsError
 from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
 from tintype.manifest.schema import Status
-from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe, result_without_work
+from tintype.pipelines.file_result import FileItem, FileResult, describe, result_without_work
+from tintype.pipelines.file_work import Catch, FileWork
 from tintype.pipelines.file_writers import sweep_temporaries
 from tintype.pipelines.run_report import make_run_report
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tintype.manifest.schema import Status
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_result import FileResult
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from tintype.load_funcs.image import decode_image
 from tintype.manifest.lookup import ManifestLookup
 from tintype.manifest.schema import Status
 from tintype.pipelines.core import Pipeline
-from tintype.pipelines.file_work import FileItem, FileResult, result_without_work
+from tintype.pipelines.file_result import FileItem, FileResult, result_without_work
 from tintype.raw.known_files import KnownFile, link_known_file
 from tintype.raw.repeated_urls import RepeatedUrls
 from tintype.raw.row_paths import PathMaker
@@ -28,7 +28,7 @@ from tintype.records import record
 from tintype.settings import read_settings
 from tintype.targets.staging import Staging
 from tintype.tasks.file_stage import FileStage
-from tintype.tasks.rows import InputRows, RowBatch
+from tintype.tasks.rows import InputRows, RowBatch, Trouble
 from tintype.tasks.spool import SpooledRows
 from tintype.write_funcs.files import write_bytes
 
@@ -183,7 +183,7 @@ class DownloadFiles(FileStage):
         self._published = self._published_rows()
         return rows
 
-    def outpaths(self, batch: RowBatch) -> list[str | Exception]:
+    def outpaths(self, batch: RowBatch) -> list[str | Trouble]:
         """Return the output path of each row of a batch, or why there is none."""
         names = batch.carried.schema.names
         columns = [column.to_pylist() for column in batch.carried.columns]
@@ -191,7 +191,7 @@ class DownloadFiles(FileStage):
         paths = batch.hidden.column("path").to_pylist()
         if self.path_template is None and not any(paths):
             columns, names = [batch.inpaths], ["url"]
-        outpaths: list[str | Exception] = []
+        outpaths: list[str | Trouble] = []
         for path, values in zip(paths, zip(*columns, strict=True), strict=True):
             try:
                 outpaths.append(self._make_path({"path": path, **dict(zip(names, values, strict=True))}))
@@ -229,7 +229,7 @@ class DownloadFiles(FileStage):
             outpaths, sources = self.outpaths(batch), self.load_arguments(batch)
             for place, url in enumerate(batch.inpaths):
                 number, outpath = batch.start + place, outpaths[place]
-                if isinstance(outpath, Exception):
+                if not isinstance(outpath, str):
                     continue
                 if waits[place] and known["status"][place] is None:
                     yield self._follow(number, url, outpath, staging)

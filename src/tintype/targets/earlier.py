@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_result import FileResult
 from tintype.targets.disk_errors import disk_errors
 from tintype.targets.journal import Journal
 from tintype.targets.path_index import PathIndex

@@ -18,14 +18,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tintype.errors import StagingError
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_result import FilePart, FileResult
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 FIELDS = FileResult._fields[1:]
-_OFTEN_ONE_VALUE = frozenset({"status", "error_type", "error", "columns"})
+_OFTEN_ONE_VALUE = frozenset({"status", "error_type", "error", "columns", "parts"})
+_NO_PARTS = b'"parts":null}\n'
+"""End of a line in which every result is one file at most: its last column."""
 
 FLUSH_ROWS = 512
 FLUSH_SECONDS = 0.02
@@ -56,6 +58,8 @@ class Journal:
         self._last_flush = 0.0
         self._descriptor = -1
         self._offset = 0
+        self.has_parts = False
+        """Whether an input may have several results."""
         for number, path in enumerate(self._paths):
             self._read_lines(number, path)
 
@@ -85,6 +89,7 @@ class Journal:
         self._waiting = list({result.number: result for result in self._waiting}.values())
         self._waiting.sort(key=lambda result: result.number)
         line = _encode(self._waiting)
+        self.has_parts |= not line.endswith(_NO_PARTS)
         try:
             if self._descriptor < 0:
                 self._open()
@@ -188,6 +193,7 @@ class Journal:
                 values = _decode(line)
                 if values is not None:
                     self._note_line(number, offset, len(line), values[0])
+                    self.has_parts |= not line.endswith(_NO_PARTS)
                 offset += len(line)
 
     def _note_line(self, number: int, offset: int, length: int, indices: Sequence[int]) -> None:
@@ -220,6 +226,8 @@ def _encode(results: Sequence[FileResult]) -> bytes:
     row: dict[str, Any] = {"index": {"from": first, "to": last} if last - first == len(indices) else indices}
     for name, values in zip(FIELDS, columns, strict=True):
         is_one_value = len(values) == 1 or (name in _OFTEN_ONE_VALUE and values.count(values[0]) == len(values))
+        if isinstance(values[0], list):
+            is_one_value = False  # a list stands for the values of a column
         row[name] = values[0] if is_one_value else values
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
@@ -238,4 +246,6 @@ def _decode(line: bytes) -> tuple[list[int], dict[str, list[Any]]] | None:
     for name, values in columns.items():
         if not isinstance(values, list):
             columns[name] = [values] * len(indices)
+    if any(columns["parts"]):
+        columns["parts"] = [parts and [FilePart(*part) for part in parts] for parts in columns["parts"]]
     return indices, columns

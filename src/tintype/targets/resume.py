@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tintype.manifest.schema import Status
+from tintype.pipelines.file_result import FileResult
 from tintype.targets.journal import Journal
 from tintype.targets.relative_paths import walk_files
 from tintype.write_funcs.files import hash_file
@@ -44,10 +46,11 @@ def prove_files(
             if result.status == Status.FAILED:
                 if retry_failed:
                     journal.forget(result.number)
-            elif result.outpath is not None:
-                keys.append(hash((result.outpath, result.size_bytes)))
+                continue
+            for file in result.files():
+                keys.append(hash((file.outpath, file.size_bytes)))
                 owners.append(result.number * len(journals) + number)
-                digests.append(int((result.digest or "0")[:16], 16) if deep else 0)
+                digests.append(int((file.digest or "0")[:16], 16) if deep else 0)
     key_array = np.frombuffer(keys, np.int64) if keys else np.zeros(0, np.int64)
     order = np.argsort(key_array, kind="stable")
     sorted_keys = key_array[order]
@@ -72,8 +75,16 @@ def prove_files(
             n_dropped += 1
     for missing in np.flatnonzero(~found).tolist():
         index, number = divmod(owners[missing], len(journals))
+        _remove_parts(files, journals[number].result(index))
         journals[number].forget(index)
     return n_kept, n_dropped
+
+
+def _remove_parts(files: Path, result: FileResult | None) -> None:
+    """Remove what is left of several results of one file: all of them will be made anew, perhaps by other names."""
+    for part in (result.parts or ()) if result is not None else ():
+        with suppress(FileNotFoundError):
+            os.unlink(files / str(part.outpath))
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -40,7 +40,8 @@ from tintype.errors import (
 )
 from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, Status
-from tintype.pipelines.file_work import FileResult, as_declared, result_without_work
+from tintype.pipelines.file_result import FileResult, result_without_work
+from tintype.pipelines.file_work import as_declared
 from tintype.recipe import Recipe
 from tintype.targets.begin import Beginning
 from tintype.targets.disk_errors import disk_errors
@@ -96,6 +97,8 @@ class Staging:
         self.keeps_empty_folders = False
         """Whether folders without a file are published too; else they go: files that failed or were dropped leave them,
         and readers such as torchvision's ImageFolder take them for labels."""
+        self.n_inputs: int | None = None
+        """Number of inputs, where it is not the number of rows that have one: several rows may be of one input."""
         self.column_types: Mapping[str, type] | None = None
         """Declared types of the columns that :meth:`add` may be given; None where anything may."""
         with disk_errors(f"preparing {self.folder}"):
@@ -354,7 +357,7 @@ class Staging:
             build_id=self.build_id,
             digest=summary.digest,
             n_rows=summary.n_rows,
-            n_inputs=summary.n_inputs,
+            n_inputs=summary.n_inputs if self.n_inputs is None else self.n_inputs,
             n_files=summary.n_files,
             size_bytes=summary.size_bytes,
             time_published=datetime.now(UTC).isoformat(timespec="microseconds"),

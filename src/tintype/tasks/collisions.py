@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tintype.errors import CollisionError
 from tintype.tasks.naming import show_path
 from tintype.tasks.repeated_texts import RepeatedTexts
+
+if TYPE_CHECKING:
+    from tintype.targets.staging import Staging
 
 
 class CollisionFinder:
@@ -59,3 +65,39 @@ class CollisionFinder:
         if one == other:
             return f"{one} occurs twice among the inputs, and would become {outpath} both times: leave one out"
         return f"{one} and {other} would both become {outpath}: {self._cure}"
+
+
+def refuse_shared_parts(staging: Staging) -> None:
+    """Refuse two inputs of which one of several results has the same path.
+
+    Those paths are known only when all is done. The file goes, so that no later run takes either input for finished.
+
+    Raises
+    ------
+    CollisionError
+        Naming both inputs and the output.
+    """
+    if not staging.rows.has_parts:
+        return
+
+    def pairs() -> Iterator[tuple[int, str, str]]:
+        for result in staging.rows.results():
+            for file in result.files():
+                yield result.number, str(result.inpath), str(file.outpath)
+
+    paths = RepeatedTexts(staging.folder)
+    for _, _, outpath in pairs():
+        paths.add([outpath])
+    repeated = paths.repeated_hashes()
+    first: dict[str, tuple[int, str]] = {}
+    for number, inpath, outpath in pairs() if repeated else ():
+        if hash(outpath) not in repeated:
+            continue
+        other, other_inpath = first.setdefault(outpath, (number, inpath))
+        if other != number:
+            with suppress(FileNotFoundError):
+                os.unlink(staging.files / outpath)
+            raise CollisionError(
+                f"{show_path(other_inpath)} and {show_path(inpath)} would both become {show_path(outpath)}: "
+                "yield suffixes that keep them apart"
+            )

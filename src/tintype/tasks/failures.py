@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tintype.errors import SettingsError, TooManyFailuresError
 from tintype.manifest.schema import Status
-from tintype.pipelines.file_work import FileResult
+from tintype.pipelines.file_result import FileResult
 from tintype.tasks.naming import show_path
 
 HOPELESS_FILES = 20

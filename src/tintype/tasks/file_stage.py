@@ -6,7 +6,7 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from luigi.task import flatten
 
@@ -15,20 +15,22 @@ from tintype.executors.blocks import MAX_BLOCK_SIZE, BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
 from tintype.manifest.schema import columns_schema, manifest_schema
 from tintype.pipelines.core import Pipeline
-from tintype.pipelines.file_work import Catch, FileItem, FileResult, FileWork, describe
+from tintype.pipelines.file_result import FileItem, FileResult, describe
+from tintype.pipelines.file_work import Catch, FileWork
 from tintype.pipelines.file_writers import StagedFileWriter
 from tintype.settings import read_settings
 from tintype.targets.earlier import InputsWriter
 from tintype.targets.relative_paths import check_outpath
 from tintype.targets.staging import Staging
-from tintype.tasks.collisions import CollisionFinder
+from tintype.tasks.collisions import CollisionFinder, refuse_shared_parts
 from tintype.tasks.failures import Failures
-from tintype.tasks.inputs import only_directory
+from tintype.tasks.inputs import directories
 from tintype.tasks.interruption import stop_when_orphaned
+from tintype.tasks.joined_rows import JoinedRows
 from tintype.tasks.naming import show_path
 from tintype.tasks.progress import StageProgress
 from tintype.tasks.result_columns import added_batches, file_batches
-from tintype.tasks.rows import InputRow, InputRows, ManifestRows, RowBatch
+from tintype.tasks.rows import InputRow, InputRows, ManifestRows, RowBatch, Trouble
 from tintype.tasks.stage import Stage
 from tintype.tasks.todo import LastPass, Todo
 
@@ -56,6 +58,11 @@ class FileStage(Stage):
     """Files worked on at once where ``n_jobs`` is not given; when None, ``[tintype] n_jobs``."""
     max_block_size: ClassVar[int] = MAX_BLOCK_SIZE
     """Most files that go to a worker at once; 1 where a file may wait for minutes and none should wait behind it."""
+    join_on: ClassVar[str | tuple[str, ...]] = "path"
+    """How files of several stages above become one input: those of equal relative path without extension, or those
+    with equal values in the named columns. The first stage of ``requires`` leads, see :class:`JoinedRows`."""
+    unmatched: ClassVar[Literal["fail", "drop"]] = "fail"
+    """What becomes of a file without a partner in every stage above."""
     executor: ClassVar[ExecutorKind] = "threads"
     """``"processes"`` for pure Python work that holds the interpreter lock; its functions must be picklable."""
     not_in_recipe: ClassVar[frozenset[str]] = Stage.not_in_recipe | {
@@ -71,20 +78,27 @@ class FileStage(Stage):
         """Return what happens to one file."""
 
     def rows(self) -> InputRows:
-        """Return what the stage works on: by default every file of the one stage above."""
-        return ManifestRows(only_directory(flatten(self.input()), self.get_task_family()).manifest())
+        """Return what the stage works on: by default every file of the stage above, or of several, see `join_on`."""
+        targets = directories(flatten(self.input()), self.get_task_family())
+        if len(targets) == 1:
+            return ManifestRows(targets[0].manifest())
+        return JoinedRows(targets, on=self.join_on, unmatched=self.unmatched)
 
     def input_folder(self) -> str:
         """Return what each input path is relative to; empty when input paths stand for themselves, as URLs do."""
-        return str(only_directory(flatten(self.input()), self.get_task_family()).files_folder())
+        targets = directories(flatten(self.input()), self.get_task_family())
+        return str(targets[0].files_folder()) if len(targets) == 1 else ""
 
     def outpath(self, row: InputRow) -> str:
         """Return where the result of an input goes, relative to this stage's directory: by default its own path."""
         return row.inpath
 
     def load_arguments(self, batch: RowBatch) -> Sequence[Any] | None:
-        """Return what the load function gets for each input of a batch; None for the input's path."""
-        return None
+        """Return what the load function gets for each input of a batch; None for the input's path.
+
+        Where files of several stages are joined, a tuple of their paths in the order of ``requires``.
+        """
+        return self._rows.load_arguments(batch)
 
     def waits(self, batch: RowBatch) -> Sequence[bool] | None:
         """Return which inputs of a batch are left to :meth:`last_pass`; None for none of them."""
@@ -160,7 +174,9 @@ class FileStage(Stage):
                 if last.n_items:
                     failures.recount(staging.rows.results())
         staging.drop_earlier()
+        staging.n_inputs = failures.total
         self._refuse_other_rows(failures.total, failures.n_good + failures.n_failed)
+        refuse_shared_parts(staging)
         failures.stop_when_too_many(self.output().path)
 
     def number_of_jobs(self) -> int:
@@ -225,12 +241,16 @@ class FileStage(Stage):
         finder.check(lambda: self._pairs(rows))
         return total
 
-    def outpaths(self, batch: RowBatch) -> list[str | Exception]:
+    def outpaths(self, batch: RowBatch) -> list[str | Trouble]:
         """Return the output path of each input of a batch, or what :meth:`outpath` raised for it."""
-        if type(self).outpath is FileStage.outpath and isinstance(self._rows, ManifestRows):
+        if type(self).outpath is FileStage.outpath and isinstance(self._rows, ManifestRows | JoinedRows):
             # A file that an upstream stage published keeps its path, which was checked there.
-            return list(batch.inpaths)
-        return [self._outpath(row) for row in batch.rows()]
+            outpaths: list[str | Trouble] = list(batch.inpaths)
+        else:
+            outpaths = [self._outpath(row) for row in batch.rows()]
+        if batch.trouble is None:
+            return outpaths
+        return [trouble or outpath for trouble, outpath in zip(batch.trouble, outpaths, strict=True)]
 
     def _outpath(self, row: InputRow) -> str | Exception:
         try:

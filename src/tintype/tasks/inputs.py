@@ -37,17 +37,18 @@ def input_digest(target: Any) -> str:
     return unread_digest(status)
 
 
-def only_directory(targets: list[Any], family: str) -> DirectoryTarget:
-    """Return the one published directory that a file stage reads.
+def directories(targets: list[Any], family: str) -> list[DirectoryTarget]:
+    """Return the published directories that a file stage reads.
 
     Raises
     ------
     SettingsError
-        When it has none, several, or one that no stage made.
+        When it has none, or one that no stage made.
     """
-    if len(targets) == 1 and isinstance(targets[0], DirectoryTarget):
-        return targets[0]
+    found = [target for target in targets if isinstance(target, DirectoryTarget)]
+    if found and len(found) == len(targets):
+        return found
     raise SettingsError(
         f"{family} requires {[str(target) for target in targets]}: "
-        "let it require exactly one stage, or override rows() to say what it works on"
+        "let it require one stage or several, or override rows() to say what it works on"
     )

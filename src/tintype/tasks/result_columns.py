@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tintype.errors import StagingError
 from tintype.manifest.arrays import from_numpy
+from tintype.pipelines.file_result import FilePart
 from tintype.targets.journal import Journal
 from tintype.targets.relative_paths import printable
 from tintype.tasks.rows import InputRows
@@ -34,8 +35,11 @@ def file_batches(journal: Journal, rows: InputRows, recorded: pa.Schema) -> Iter
         if None in columns["status"]:
             missing = batch.inpaths[columns["status"].index(None)]
             raise StagingError(f"the journal has no result for {missing}: run again")
-        carried = {name: batch.carried.column(name) for name in batch.carried.schema.names}
-        yield {**_fixed_columns(columns, batch.input_digests), **carried, **_recorded_columns(columns, recorded)}
+        carried, input_digests = batch.carried, batch.input_digests
+        if any(columns["parts"]):
+            carried, input_digests = _row_for_each_part(columns, carried, input_digests)
+        carried_columns = {name: carried.column(name) for name in carried.schema.names}
+        yield {**_fixed_columns(columns, input_digests), **carried_columns, **_recorded_columns(columns, recorded)}
 
 
 def added_batches(journal: Journal, extra: pa.Schema) -> Iterator[Mapping[str, Any]]:
@@ -47,6 +51,32 @@ def added_batches(journal: Journal, extra: pa.Schema) -> Iterator[Mapping[str, A
         columns = {name: [values[place] for place in known] for name, values in columns.items()}
         if known:
             yield {**_fixed_columns(columns, [None] * len(known)), **_recorded_columns(columns, extra)}
+
+
+def _row_for_each_part(
+    columns: dict[str, list[Any]], carried: pa.RecordBatch, input_digests: list[str | None] | pa.Array
+) -> tuple[pa.RecordBatch, list[str | None] | pa.Array]:
+    """Give each of several results of one input a row of its own, in place; the time of the input is shared out."""
+    import pyarrow as pa
+
+    all_parts = columns.pop("parts")
+    places = [place for place, parts in enumerate(all_parts) for _ in parts or (None,)]
+    parts = [part for parts in all_parts for part in parts or (None,)]
+    n_parts = [len(parts or (None,)) for parts in all_parts]
+    microseconds = [round(columns["microseconds"][place] / n_parts[place]) for place in places]
+    for name, values in columns.items():
+        if name in FilePart._fields:
+            at = FilePart._fields.index(name)
+            columns[name] = [
+                values[place] if part is None else part[at] for place, part in zip(places, parts, strict=True)
+            ]
+        else:
+            columns[name] = [values[place] for place in places]
+    columns["microseconds"] = microseconds
+    indices = pa.array(places, pa.int64())
+    if isinstance(input_digests, pa.Array):
+        return carried.take(indices), input_digests.take(indices)
+    return carried.take(indices), [input_digests[place] for place in places]
 
 
 def _fixed_columns(columns: dict[str, list[Any]], input_digests: list[str | None] | pa.Array) -> dict[str, Any]:

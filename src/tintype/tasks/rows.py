@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tintype.errors import ManifestError, SettingsError
 from tintype.manifest.arrays import make_array, rows_without_columns
 from tintype.manifest.reader import Manifest
-from tintype.manifest.schema import FIXED_COLUMNS, columns_schema
+from tintype.manifest.schema import FIXED_COLUMNS, columns_schema, travels
 from tintype.targets.relative_paths import printable
 from tintype.tasks.naming import show_path
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_PER_BATCH = 16_384
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Why an input is dropped without any work."""
+
+    reason: Exception
+
+
+Trouble = Exception | LeftOut
+"""Why an input cannot be worked on: it fails, or is dropped."""
 
 
 class InputRow(Mapping[str, Any]):
@@ -66,6 +77,8 @@ class RowBatch:
     """The columns that travel with each file."""
     hidden: pa.RecordBatch | None = None
     """Columns that the stage itself needs and that do not travel on."""
+    trouble: list[Trouble | None] | None = None
+    """Why inputs cannot be worked on, None for those that can; None when all can."""
 
     def __len__(self) -> int:
         return len(self.inpaths)
@@ -100,6 +113,10 @@ class InputRows(ABC):
     def batches(self) -> Iterator[RowBatch]:
         """Yield the inputs in batches, from the start, in the same order every time."""
 
+    def load_arguments(self, batch: RowBatch) -> Sequence[Any] | None:
+        """Return what the load function gets for each input of a batch; None for the input's path."""
+        return None
+
 
 class ManifestRows(InputRows):
     """The files of an upstream manifest, with the columns they carry and those recorded for them."""
@@ -109,8 +126,10 @@ class ManifestRows(InputRows):
 
     @cached_property
     def carried_schema(self) -> pa.Schema:
-        """Arrow schema of every upstream column that is not one of the manifest's own."""
-        return self._manifest.extra_schema
+        """Arrow schema of every upstream column that is not one of the manifest's own and that does not stay there."""
+        import pyarrow as pa
+
+        return pa.schema([field for field in self._manifest.extra_schema if travels(field)])
 
     def batches(self) -> Iterator[RowBatch]:
         """Yield the upstream files; rows without a file (failed, dropped, recorded) are left out."""

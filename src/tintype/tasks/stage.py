@@ -14,7 +14,7 @@ import luigi
 from luigi.task import flatten
 
 from tintype.errors import SettingsError
-from tintype.manifest.schema import columns_schema, mark_undigested
+from tintype.manifest.schema import columns_schema, mark_staying, mark_undigested
 from tintype.recipe import Keep, Rebuild, Recipe, decide
 from tintype.settings import read_settings
 from tintype.targets.directory import DirectoryTarget
@@ -68,6 +68,8 @@ class Stage(luigi.Task):
     undigested_columns: ClassVar[frozenset[str]] = frozenset()
     """Columns that do not count when two builds are compared, here and in the stages below that carry them: they differ
     from one build to the next."""
+    columns_that_stay: ClassVar[frozenset[str]] = frozenset()
+    """Recorded columns that later stages do not get: what they say is about this stage alone."""
     not_in_recipe: ClassVar[frozenset[str]] = frozenset(
         {"layer", "version", "max_failure_rate", "undigested_columns", "not_in_recipe", "base_dir", "n_jobs"}
     )
@@ -172,6 +174,7 @@ class Stage(luigi.Task):
             staging.column_types = dict(self.recorded_columns)
             self.build(staging)
             extra = mark_undigested(self.extra_schema(), self.undigested_columns)
+            extra = mark_staying(extra, self.columns_that_stay)
             stamp = staging.publish(self.manifest_batches(staging), extra, durable=read_settings().durable)
             self._tell_where(target)
         failed = f", {stamp.n_failed:,} inputs failed" if stamp.n_failed else ""

@@ -8,14 +8,15 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tintype.manifest.schema import Status
-from tintype.pipelines.file_work import FileItem, FileResult, result_without_work
+from tintype.pipelines.file_result import FileItem, FileResult, result_without_work
 from tintype.targets.relative_paths import printable
+from tintype.tasks.rows import LeftOut, Trouble
 
 if TYPE_CHECKING:
     from tintype.targets.staging import Staging
     from tintype.tasks.rows import InputRows, RowBatch
 
-OutpathOrError = str | Exception | None
+OutpathOrError = str | Trouble | None
 
 
 class Plan(Protocol):
@@ -67,7 +68,9 @@ class Todo:
 
     def __iter__(self) -> Iterator[FileItem]:
         for batch in self._rows.batches():
-            outpaths: Sequence[OutpathOrError] = self._plan.outpaths(batch) if self._writes else [None] * len(batch)
+            outpaths: Sequence[OutpathOrError] = (
+                self._plan.outpaths(batch) if self._writes else batch.trouble or [None] * len(batch)
+            )
             finished = self._finished(batch, outpaths)
             waits = self._plan.waits(batch)
             arguments = self._plan.load_arguments(batch)
@@ -87,6 +90,9 @@ class Todo:
                     self._n_kept += 1
                 elif isinstance(outpath, Exception):
                     self._ready.append(result_without_work(number, printable(inpath), Status.FAILED, error=outpath))
+                elif isinstance(outpath, LeftOut):
+                    reason = outpath.reason
+                    self._ready.append(result_without_work(number, printable(inpath), Status.DROPPED, error=reason))
                 elif (known := self._find_earlier(batch, place, outpath)) is not None:
                     self._ready.append(known._replace(number=number))
                 elif waits is None or not waits[place]:
