@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageFilter
 from scipy import ndimage  # type: ignore[import-untyped]
 
-from tintype.errors import ImageError
-from tintype.ops import mean_brightness, sharpness
+from tintype.errors import ImageError, SettingsError
+from tintype.ops import color_histogram, is_blank, mean_brightness, sharpness
 
 ASTRONAUT = skimage.data.astronaut()
 CAMERA = skimage.data.camera()
@@ -97,11 +97,11 @@ def test_sharpness_of_other_dtypes_is_in_their_squared_units():
     assert sharpness(ASTRONAUT / 255) == pytest.approx(sharpness(ASTRONAUT) / 255**2, rel=0.01)
 
 
-def test_neither_modifies_its_input():
+def test_none_modifies_its_input():
     image = ASTRONAUT.copy()
     image.flags.writeable = False
-    mean_brightness(image)
-    sharpness(image)
+    for op in (mean_brightness, sharpness, color_histogram, is_blank):
+        op(image)
     np.testing.assert_array_equal(image, ASTRONAUT)
 
 
@@ -117,4 +117,100 @@ def test_neither_modifies_its_input():
 )
 def test_an_array_that_is_no_image_is_named(op, action, image, message):
     with pytest.raises(ImageError, match=f"cannot take {action} .*{message}"):
+        op(image)
+
+
+@given(images, st.integers(2, 256))
+def test_a_histogram_agrees_with_numpy_and_each_row_adds_up_to_one(image, n_bins):
+    histogram = color_histogram(image, n_bins)
+    channels = [image[..., channel] for channel in range(1 if image.shape[2] == 1 else 3)]
+    edges = np.arange(n_bins + 1) * 256 / n_bins
+    expected = [np.histogram(channel, bins=edges)[0] / channel.size for channel in channels]
+    np.testing.assert_allclose(histogram, expected)
+    np.testing.assert_allclose(histogram.sum(axis=1), 1)
+
+
+def test_histograms_of_other_dtypes_agree_with_uint8():
+    expected = color_histogram(ASTRONAUT, 16)
+    np.testing.assert_allclose(color_histogram(ASTRONAUT.astype(np.uint16) * 257, 16), expected)
+    np.testing.assert_allclose(color_histogram(ASTRONAUT / 255, 16), expected)
+    np.testing.assert_array_equal(color_histogram(np.array([[True, False, True, True]]), 3), [[0.25, 0, 0.75]])
+
+
+def test_a_histogram_ignores_alpha_and_an_axis_of_one_channel():
+    np.testing.assert_array_equal(color_histogram(CAMERA[..., np.newaxis]), color_histogram(CAMERA))
+    transparent = np.dstack([ASTRONAUT, np.zeros((512, 512), np.uint8)])
+    np.testing.assert_array_equal(color_histogram(transparent), color_histogram(ASTRONAUT))
+
+
+@pytest.mark.parametrize("n_bins", [1, 0, -3, 257, 8.0, True, None])
+def test_a_number_of_bins_that_cannot_be_used_is_named(n_bins):
+    with pytest.raises(SettingsError, match=f"n_bins={n_bins!r}: give a whole number from 2 to 256"):
+        color_histogram(ASTRONAUT, n_bins)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "bool", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (30, 40), (30, 40, 1), (30, 40, 3), (30, 40, 4)])
+def test_one_colour_is_blank_in_every_dtype_and_shape(dtype, shape):
+    assert is_blank(np.zeros(shape, dtype)) is True
+    assert is_blank(np.ones(shape, dtype)) is True
+
+
+def test_photographs_are_not_blank_not_even_faint_ones():
+    assert is_blank(ASTRONAUT) is False
+    assert is_blank(CAMERA) is False
+    assert is_blank((CAMERA // 8 + 100).astype(np.uint8)) is False
+    assert is_blank(CAMERA > 128) is False
+
+
+def test_noise_and_specks_leave_an_image_blank_and_a_shape_does_not():
+    paper = np.random.default_rng(0).normal(240, 1, (200, 200, 3)).clip(0, 255).astype(np.uint8)
+    assert is_blank(paper)
+    paper[:6, :6] = 0  # 36 of 40,000
+    assert is_blank(paper)
+    paper[:7, :7] = 0  # 49
+    assert not is_blank(paper)
+    assert is_blank(paper, max_different=0.002)
+    assert is_blank(paper, tolerance=1.0)
+
+
+def test_a_gradient_and_two_halves_are_not_blank():
+    assert not is_blank(np.tile(np.arange(100, 140, dtype=np.uint8), (40, 1)))
+    halves = np.zeros((10, 10), np.uint8)
+    halves[5:] = 255
+    assert not is_blank(halves)
+
+
+def test_blank_tolerance_is_part_of_the_range():
+    image = np.array([[100, 110]], np.uint8)
+    for same in (image, image / 255, image.astype(np.uint16) * 257):
+        assert not is_blank(same, tolerance=0.03)
+        assert is_blank(same, tolerance=0.05)
+
+
+def test_a_shape_cut_out_by_alpha_is_not_blank():
+    logo = np.zeros((20, 20, 4), np.uint8)
+    logo[5:15, 5:15, 3] = 255
+    assert not is_blank(logo)
+
+
+@pytest.mark.parametrize("name", ["tolerance", "max_different"])
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_a_limit_of_blankness_that_cannot_be_used_is_named(name, value):
+    with pytest.raises(SettingsError, match=f"is_blank got {name}={value}: give a part of the whole"):
+        is_blank(ASTRONAUT, **{name: value})
+
+
+@pytest.mark.parametrize("op", [color_histogram, is_blank])
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.array([[0.0, 254.0]]), r"a float64 array with values from 0\.0 to 254\.0: give floats from 0 to 1"),
+        (np.array([[0.0, np.nan]], np.float32), "values from nan to nan"),
+        (np.zeros((4, 4), complex), "a complex128 array"),
+        ("cat.png", "str: give a NumPy array"),
+    ],
+)
+def test_an_array_that_has_no_known_range_is_named(op, image, message):
+    with pytest.raises(ImageError, match=message):
         op(image)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import luigi
 
 from tintype.interim.image_stage import ImageStage
-from tintype.ops.geometry import plan_shape, resize
+from tintype.ops.resampling import FILTERS
+from tintype.ops.resizing import MODES, ResizePlan
 from tintype.pipelines.core import Pipeline
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class ResizeImages(ImageStage):
-    """Resize every image above: give exactly one of ``shape``, ``min_dim`` and ``max_side``.
+    """Resize every image above: give exactly one of ``shape``, ``min_dim``, ``max_side`` and ``scale``.
+
+    What each parameter means stands in :func:`tintype.ops.resize`.
 
     Examples
     --------
@@ -31,19 +34,34 @@ class ResizeImages(ImageStage):
     )
     min_dim: int | None = luigi.OptionalIntParameter(default=None, description="length of the shorter side in pixels")
     max_side: int | None = luigi.OptionalIntParameter(default=None, description="length of the longer side in pixels")
+    scale: float | None = luigi.OptionalFloatParameter(default=None, description="factor for both sides")
+    mode: str = luigi.ChoiceParameter(
+        default="stretch", choices=MODES, description="how an image of other proportions comes to shape."
+    )
     only_if_bigger: bool = luigi.BoolParameter(default=False, description="leave smaller images at their size")
+    resample: str | None = luigi.OptionalChoiceParameter(
+        default=None,
+        choices=FILTERS,
+        description="Pillow's filter; empty is hamming to reduce, lanczos to enlarge.",
+    )
+
+    def resize_plan(self) -> ResizePlan:
+        """Return what is asked for; SettingsError when not exactly one size is given, or one that cannot be used."""
+        return ResizePlan(
+            shape=self.shape,
+            min_dim=self.min_dim,
+            max_side=self.max_side,
+            scale=self.scale,
+            mode=self.mode,
+            only_if_bigger=self.only_if_bigger,
+            resample=self.resample,
+        )
 
     def pipeline(self) -> Pipeline:
-        """Return the pipeline; SettingsError, before any work is done, when not exactly one size is given."""
-        plan_shape(1, 1, shape=self.shape, min_dim=self.min_dim, max_side=self.max_side)
+        """Return the pipeline; SettingsError, before any work is done, when the sizes cannot be used."""
+        self.resize_plan()
         return super().pipeline()
 
     def process(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
         """Return the image at its new size."""
-        return resize(
-            image,
-            shape=self.shape,
-            min_dim=self.min_dim,
-            max_side=self.max_side,
-            only_if_bigger=self.only_if_bigger,
-        )
+        return self.resize_plan()(image)
