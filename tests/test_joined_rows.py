@@ -219,7 +219,7 @@ def test_stages_without_files_give_no_rows(tmp_path):
 
 def test_a_column_that_is_not_carried_cannot_be_joined_on(tmp_path):
     class Wrong(Read):
-        join_on = ("doctor",)
+        join_on = ("doctor", "visit")
 
     write_table(tmp_path / "scans.csv", "a1,A1,ann,1")
     write_table(tmp_path / "notes.csv", "y,Y,ann,1")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.recipe import Keep, Rebuild, Recipe, decide
+from tintype.recipe import Keep, Reason, Rebuild, Recipe, decide
+from tintype.settings import TRIGGERS
 
 mappings = st.dictionaries(st.text(), st.text(), max_size=4)
 recipes = st.builds(
@@ -17,16 +18,17 @@ recipes = st.builds(
     parameters=mappings,
     attributes=mappings,
     inputs=mappings,
-    code=st.none() | st.text(),
+    code=st.none() | mappings,
 )
 
+CODE = {"products.Thumbnails": "c0de", "products.trim": "aa"}
 BASE = Recipe(
     "Thumbnails",
     "1",
     parameters={"max_side": "448", "quality": "90"},
     attributes={"label": "'cat'"},
     inputs={"raw/Photos": "aa"},
-    code="c0de",
+    code=CODE,
 )
 
 
@@ -43,7 +45,9 @@ BASE = Recipe(
         (replace(BASE, inputs={"raw/Photos": "bb"}), ("input raw/Photos changed",)),
         (replace(BASE, inputs={}), ("input raw/Photos is gone",)),
         (replace(BASE, inputs={**BASE.inputs, "raw/Masks": "cc"}), ("input raw/Masks is new",)),
-        (replace(BASE, code="c1de"), ("the stage's code changed",)),
+        (replace(BASE, code={**CODE, "products.trim": "bb"}), ("code of products.trim changed",)),
+        (replace(BASE, code={"products.Thumbnails": "c0de"}), ("code of products.trim is gone",)),
+        (replace(BASE, code={**CODE, "products.LIMIT": "cc"}), ("code of products.LIMIT is new",)),
         (
             replace(BASE, version="2", parameters={"max_side": "512", "quality": "80"}, inputs={}),
             (
@@ -58,15 +62,16 @@ BASE = Recipe(
 )
 def test_whatever_differs_is_a_reason_to_rebuild(wanted, reasons):
     decision = decide(BASE, wanted)
-    assert decision == Rebuild(reasons)
+    assert isinstance(decision, Rebuild)
+    assert tuple(str(reason) for reason in decision.reasons) == reasons
     assert str(decision) == "; ".join(reasons)
 
 
 def test_what_was_never_built_is_built():
-    assert decide(None, BASE) == Rebuild(("never built",))
+    assert decide(None, BASE) == Rebuild((Reason("missing", "never built"),))
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, "c0de"), ("c0de", None), (None, None)])
+@pytest.mark.parametrize(("before", "after"), [(None, BASE.code), (BASE.code, None), (None, None)])
 def test_code_that_takes_no_part_on_either_side_is_no_reason(before, after):
     assert decide(replace(BASE, code=before), replace(BASE, code=after)) == Keep()
 
@@ -118,3 +123,32 @@ def test_the_json_is_the_callers_own_to_change():
     values = BASE.to_json()
     values["parameters"]["max_side"] = "1"
     assert BASE.parameters["max_side"] == "448"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "trigger"),
+    [
+        (replace(BASE, version="2"), "version"),
+        (replace(BASE, parameters={}), "parameters"),
+        (replace(BASE, attributes={}), "parameters"),
+        (replace(BASE, inputs={}), "inputs"),
+        (replace(BASE, code={}), "code"),
+    ],
+)
+def test_each_kind_of_difference_can_be_switched_off(wanted, trigger):
+    assert decide(BASE, wanted, triggers=set(TRIGGERS) - {trigger}) == Keep()
+    decision = decide(BASE, wanted, triggers={trigger})
+    assert isinstance(decision, Rebuild)
+    assert {reason.trigger for reason in decision.reasons} == {trigger}
+    assert decision.keeps_unchanged is (trigger == "inputs")
+
+
+def test_another_family_is_a_reason_whatever_is_switched_off():
+    assert str(decide(BASE, replace(BASE, family="Cutouts"), triggers=())) == "made by Thumbnails, asked for by Cutouts"
+
+
+def test_a_reason_has_the_old_and_the_new_value():
+    decision = decide(BASE, replace(BASE, parameters={**BASE.parameters, "max_side": "512"}))
+    assert isinstance(decision, Rebuild)
+    [reason] = decision.reasons
+    assert (reason.name, reason.before, reason.after) == ("max_side", "448", "512")

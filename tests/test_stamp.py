@@ -15,7 +15,7 @@ from tintype.recipe import Recipe
 from tintype.targets.stamp import FORMAT_VERSION, Stamp, read_stamp
 
 STAMP = Stamp(
-    recipe=Recipe("Photos", "1", parameters={"max_side": "448"}, inputs={"raw/Photos": "aa"}, code="c0"),
+    recipe=Recipe("Photos", "1", parameters={"max_side": "448"}, inputs={"raw/Photos": "aa"}, code={"p.Photos": "c0"}),
     build_id="b1",
     digest="d1",
     n_rows=3,
@@ -31,7 +31,7 @@ PARTS = list(STAMP.to_json())
 mappings = st.dictionaries(st.text(), st.text(), max_size=3)
 stamps = st.builds(
     Stamp,
-    recipe=st.builds(Recipe, st.text(), st.text(), mappings, mappings, mappings, st.none() | st.text()),
+    recipe=st.builds(Recipe, st.text(), st.text(), mappings, mappings, mappings, st.none() | mappings),
     build_id=st.text(),
     digest=st.text(),
     n_rows=st.integers(),

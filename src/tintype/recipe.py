@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from tintype.settings import TRIGGERS
+
+Trigger = Literal[
+    "version", "parameters", "inputs", "code", "missing", "failures", "refresh", "repair", "retry", "force"
+]
+"""Why a directory has to be built: a kind of difference, something missing or broken, or a wish."""
+
+_OF_SINGLE_FILES = frozenset({"inputs", "failures", "refresh", "repair", "retry"})
+"""What leaves the results of unchanged inputs right."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +35,9 @@ class Recipe:
     """Plain class attributes, as text."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Digest of each input, by a name that does not change when the dataset is moved."""
-    code: str | None = None
-    """Digest of the stage's code; None where code takes no part in the decision."""
+    code: Mapping[str, str] | None = None
+    """Digest of each function, class and constant that the stage's code reaches, by its name; None where the stage was
+    built without a look at its code."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as plain values for a JSON file."""
@@ -36,7 +47,7 @@ class Recipe:
             "parameters": dict(self.parameters),
             "attributes": dict(self.attributes),
             "inputs": dict(self.inputs),
-            "code": self.code,
+            "code": None if self.code is None else dict(self.code),
         }
 
     @classmethod
@@ -54,8 +65,24 @@ class Recipe:
             parameters={str(k): str(v) for k, v in dict(values["parameters"]).items()},
             attributes={str(k): str(v) for k, v in dict(values["attributes"]).items()},
             inputs={str(k): str(v) for k, v in dict(values["inputs"]).items()},
-            code=None if values["code"] is None else str(values["code"]),
+            code=None if values["code"] is None else {str(k): str(v) for k, v in dict(values["code"]).items()},
         )
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that differs, or one wish: why a directory has to be built."""
+
+    trigger: Trigger
+    text: str
+    """A clause for people: ``max_side changed from 448 to 512``."""
+    name: str = ""
+    """What differs: of a parameter, attribute, input or function its name."""
+    before: str | None = None
+    after: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -67,13 +94,18 @@ class Keep:
 class Rebuild:
     """The directory has to be built, and why."""
 
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
     def __str__(self) -> str:
-        return "; ".join(self.reasons)
+        return "; ".join(map(str, self.reasons))
+
+    @property
+    def keeps_unchanged(self) -> bool:
+        """Whether what the published directory holds of unchanged inputs is still right."""
+        return all(reason.trigger in _OF_SINGLE_FILES for reason in self.reasons)
 
 
-def decide(published: Recipe | None, wanted: Recipe) -> Keep | Rebuild:
+def decide(published: Recipe | None, wanted: Recipe, triggers: Collection[str] = TRIGGERS) -> Keep | Rebuild:
     """Compare the recipe a directory was built by with the one that is asked for. Touches no disk.
 
     Parameters
@@ -82,6 +114,8 @@ def decide(published: Recipe | None, wanted: Recipe) -> Keep | Rebuild:
         The recipe in the directory's stamp; None when nothing is published.
     wanted
         What the task asks for now.
+    triggers
+        The kinds of difference that count, of ``version``, ``parameters`` (and class attributes), ``inputs``, ``code``.
 
     Returns
     -------
@@ -96,41 +130,52 @@ def decide(published: Recipe | None, wanted: Recipe) -> Keep | Rebuild:
     max_side changed from 448 to 512
     >>> decide(new, new)
     Keep()
+    >>> decide(old, new, triggers={"version", "inputs"})
+    Keep()
     >>> print(decide(None, new))
     never built
     """
     if published is None:
-        return Rebuild(("never built",))
-    reasons = tuple(_differences(published, wanted))
+        return Rebuild((Reason("missing", "never built"),))
+    counting = {*triggers, "missing"}
+    reasons = tuple(reason for reason in _differences(published, wanted) if reason.trigger in counting)
     return Rebuild(reasons) if reasons else Keep()
 
 
-def _differences(published: Recipe, wanted: Recipe) -> Iterator[str]:
+def _differences(published: Recipe, wanted: Recipe) -> Iterator[Reason]:
     if published.family != wanted.family:
-        yield f"made by {published.family}, asked for by {wanted.family}"
+        text = f"made by {published.family}, asked for by {wanted.family}"
+        yield Reason("missing", text, "family", published.family, wanted.family)
     if published.version != wanted.version:
-        yield f"version changed from {published.version} to {wanted.version}"
+        text = f"version changed from {published.version} to {wanted.version}"
+        yield Reason("version", text, "version", published.version, wanted.version)
     for kind in ("parameters", "attributes"):
-        yield from _changed_values(getattr(published, kind), getattr(wanted, kind))
-    for name in sorted({*published.inputs, *wanted.inputs}):
-        if name not in published.inputs:
-            yield f"input {name} is new"
-        elif name not in wanted.inputs:
-            yield f"input {name} is gone"
-        elif published.inputs[name] != wanted.inputs[name]:
-            yield f"input {name} changed"
-    if published.code != wanted.code and published.code is not None and wanted.code is not None:
-        yield "the stage's code changed"
+        for name, before, after in _changed(getattr(published, kind), getattr(wanted, kind)):
+            yield Reason("parameters", _say_change(name, before, after), name, before, after)
+    for name, before, after in _changed(published.inputs, wanted.inputs):
+        text = f"input {name} {_new_gone_or(before, after, 'changed')}"
+        yield Reason("inputs", text, name, before, after)
+    if published.code is not None and wanted.code is not None:
+        for name, before, after in _changed(published.code, wanted.code):
+            yield Reason("code", f"code of {name} {_new_gone_or(before, after, 'changed')}", name, before, after)
 
 
-def _changed_values(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str | None, str | None]]:
     for name in sorted({*before, *after}):
-        if name not in before:
-            yield f"{name} is new, {_shorten(after[name])}"
-        elif name not in after:
-            yield f"{name} is gone, it was {_shorten(before[name])}"
-        elif before[name] != after[name]:
-            yield f"{name} changed from {_shorten(before[name])} to {_shorten(after[name])}"
+        if before.get(name) != after.get(name):
+            yield name, before.get(name), after.get(name)
+
+
+def _new_gone_or(before: str | None, after: str | None, otherwise: str) -> str:
+    return "is new" if before is None else "is gone" if after is None else otherwise
+
+
+def _say_change(name: str, before: str | None, after: str | None) -> str:
+    if before is None:
+        return f"{name} is new, {_shorten(str(after))}"
+    if after is None:
+        return f"{name} is gone, it was {_shorten(before)}"
+    return f"{name} changed from {_shorten(before)} to {_shorten(after)}"
 
 
 def _shorten(value: str, longest: int = 60) -> str:

@@ -11,6 +11,9 @@ from tintype.errors import SettingsError
 DEFAULT_MAX_IMAGE_PIXELS = 178_956_970
 """Pixels an image may have: the number at which Pillow itself refuses a decompression bomb (half a gigabyte of RGB)."""
 
+TRIGGERS = ("version", "parameters", "inputs", "code")
+"""The kinds of difference that have a stage built again, and that can be switched off."""
+
 Progress = Literal["auto", "bar", "log", "none"]
 
 
@@ -33,6 +36,11 @@ class Settings:
     """Make a directory durable (syncfs, fsync) before it is published."""
     progress: Progress = "auto"
     """``bar`` on a terminal and ``log`` lines elsewhere (``auto``), or one of them, or ``none``."""
+    triggers: tuple[str, ...] = TRIGGERS
+    """What has a stage built again when it differs, where the stage does not say: any of ``version``, ``parameters``,
+    ``inputs`` and ``code``, with commas between."""
+    track_versions: tuple[str, ...] = ()
+    """Distributions, such as ``scikit-image``, of which another installed version counts as other code."""
     max_image_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
     """Images with more pixels (rows times columns) are errors."""
     s3_endpoint: str | None = None
@@ -86,6 +94,16 @@ def read_settings() -> Settings:
             )
         return choices[text]
 
+    def read_names(name: str, default: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+        text = str(config.get("tintype", name, ",".join(default)))
+        names = tuple(part.strip() for part in text.split(",") if part.strip() and part.strip() != "none")
+        unknown = sorted(set(names) - set(known)) if known else []
+        if unknown:
+            raise SettingsError(
+                f"[tintype] {name} = {text!r} in Luigi's configuration: {unknown[0]!r} is none of {', '.join(known)}"
+            )
+        return names
+
     def read_text(name: str) -> str | None:
         return str(config.get("tintype", name, "")).strip() or None
 
@@ -95,6 +113,8 @@ def read_settings() -> Settings:
         n_jobs=read_int("n_jobs", count_usable_cores()),
         durable=read_choice("durable", "true", truth) == "true",
         progress=progress[read_choice("progress", "auto", {name: name for name in progress})],
+        triggers=read_names("triggers", TRIGGERS, TRIGGERS),
+        track_versions=read_names("track_versions", ()),
         max_image_pixels=read_int("max_image_pixels", DEFAULT_MAX_IMAGE_PIXELS),
         s3_endpoint=read_text("s3_endpoint"),
         s3_region=read_text("s3_region"),

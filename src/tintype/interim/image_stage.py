@@ -55,6 +55,9 @@ class ImageStage(FileStage):
     """What is written: ``jpeg``, ``png`` or ``webp``."""
     quality: int = 95
     """Of JPEG and WebP, 1 to 100."""
+    path_matters = False
+    """``process`` sees no path, so that an image that was only moved is not worked on again. True where your own
+    :meth:`pipeline` or :meth:`load_func` goes by the path."""
 
     @abstractmethod
     def process(self, *args: Any, **kwargs: Any) -> Processed:

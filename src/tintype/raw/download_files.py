@@ -23,7 +23,7 @@ from tintype.raw.known_files import KnownFile, link_known_file
 from tintype.raw.repeated_urls import RepeatedUrls
 from tintype.raw.row_paths import PathMaker
 from tintype.raw.row_sources import RowSource, open_row_source
-from tintype.recipe import Keep, Rebuild, Recipe
+from tintype.recipe import Keep, Reason, Rebuild, Recipe
 from tintype.records import record
 from tintype.settings import read_settings
 from tintype.targets.staging import Staging
@@ -169,7 +169,7 @@ class DownloadFiles(FileStage):
         decision = super().decide(wanted)
         stamp = self.output().stamp()
         if isinstance(decision, Keep) and self.refresh and stamp is not None and stamp.time_published < self._made_at:
-            return Rebuild(("refresh asked for",))
+            return Rebuild((Reason("refresh", "refresh asked for"),))
         return decision
 
     def rows(self) -> InputRows:

@@ -97,6 +97,8 @@ class Staging:
         self.keeps_empty_folders = False
         """Whether folders without a file are published too; else they go: files that failed or were dropped leave them,
         and readers such as torchvision's ImageFolder take them for labels."""
+        self.keeps_unchanged = False
+        """Whether what the published directory holds of unchanged inputs is still right."""
         self.n_inputs: int | None = None
         """Number of inputs, where it is not the number of rows that have one: several rows may be of one input."""
         self.column_types: Mapping[str, type] | None = None

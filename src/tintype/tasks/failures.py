@@ -41,9 +41,9 @@ class Failures:
             if self.first is None or result.number < self.first.number:
                 self.first = result
 
-    def recount(self, results: Iterable[FileResult]) -> None:
-        """Count anew, after some inputs had a second chance."""
-        self.n_failed, self.n_good, self.first = 0, 0, None
+    def recount(self, results: Iterable[FileResult], *, n_kept: int = 0) -> None:
+        """Count anew, after some inputs had a second chance; `n_kept` have a good result elsewhere."""
+        self.n_failed, self.n_good, self.first = 0, n_kept, None
         self.count(results)
 
     def are_too_many(self) -> bool:

@@ -28,8 +28,10 @@ from tintype.tasks.inputs import directories
 from tintype.tasks.interruption import stop_when_orphaned
 from tintype.tasks.joined_rows import JoinedRows
 from tintype.tasks.naming import show_path
+from tintype.tasks.orders import find_order
 from tintype.tasks.progress import StageProgress
 from tintype.tasks.result_columns import added_batches, file_batches
+from tintype.tasks.reuse import Reuse
 from tintype.tasks.rows import InputRow, InputRows, ManifestRows, RowBatch, Trouble
 from tintype.tasks.stage import Stage
 from tintype.tasks.todo import LastPass, Todo
@@ -63,6 +65,12 @@ class FileStage(Stage):
     with equal values in the named columns. The first stage of ``requires`` leads, see :class:`JoinedRows`."""
     unmatched: ClassVar[Literal["fail", "drop"]] = "fail"
     """What becomes of a file without a partner in every stage above."""
+    reuses_results: ClassVar[bool] = True
+    """Whether the result of an input that is the same as in the last build is taken over, when nothing but inputs has
+    changed; False where what becomes of one file depends on others."""
+    path_matters: ClassVar[bool] = True
+    """Whether the same bytes under another path may give another result; when False, a file that was moved or renamed
+    is not worked on again."""
     executor: ClassVar[ExecutorKind] = "threads"
     """``"processes"`` for pure Python work that holds the interpreter lock; its functions must be picklable."""
     not_in_recipe: ClassVar[frozenset[str]] = Stage.not_in_recipe | {
@@ -70,6 +78,8 @@ class FileStage(Stage):
         "collision_cure",
         "default_n_jobs",
         "max_block_size",
+        "reuses_results",
+        "path_matters",
         "executor",
     }
 
@@ -118,10 +128,16 @@ class FileStage(Stage):
         """Decide, and build and publish the directory if it is not what is asked for."""
         # Asked for once a run, so that a source that changes meanwhile does not matter, and not kept after it.
         self._rows_of_run: InputRows | None = None
+        self._reuse_of_run: Reuse | None = None
         try:
             super().run()
         finally:
-            self._rows_of_run = None
+            self._close_reuse()
+            self._rows_of_run = self._reuse_of_run = None
+
+    def _close_reuse(self) -> None:
+        if self._reuse_of_run is not None:
+            self._reuse_of_run.close()
 
     @property
     def _rows(self) -> InputRows:
@@ -141,6 +157,7 @@ class FileStage(Stage):
         pipeline = self.pipeline()
         rows = self._rows
         manifest_schema(self.extra_schema())  # two columns of one name are told before any work is done
+        self._reuse_of_run = reuse = self._find_reuse(rows, staging)
         failures = Failures(self.max_failure_rate, self._plan(rows, pipeline, staging))
         folder = self.input_folder()
         work = FileWork(
@@ -152,7 +169,7 @@ class FileStage(Stage):
             catch=self._catch(),
             column_types=dict(self.recorded_columns),
         )
-        todo = Todo(self, rows, staging, writes=pipeline.write_func is not None)
+        todo = Todo(self, rows, staging, reuse, writes=pipeline.write_func is not None)
         with (
             StageProgress(self, self.output().folder.name, settings.progress, total=failures.total) as progress,
             open_executor(self.executor, self.number_of_jobs()) as pool,
@@ -172,8 +189,11 @@ class FileStage(Stage):
                 self._work_through(last, work, pool, note, failures)
                 staging.rows.flush()
                 if last.n_items:
-                    failures.recount(staging.rows.results())
-        staging.drop_earlier()
+                    failures.recount(staging.rows.results(), n_kept=0 if reuse is None else reuse.n_found)
+            staging.drop_earlier()
+            if reuse is not None:
+                self._work_through(self._link_reused(reuse, staging, failures), work, pool, note, failures)
+                staging.rows.flush()
         staging.n_inputs = failures.total
         self._refuse_other_rows(failures.total, failures.n_good + failures.n_failed)
         refuse_shared_parts(staging)
@@ -226,7 +246,8 @@ class FileStage(Stage):
     def file_batches(self, staging: Staging) -> Iterator[Mapping[str, Any]]:
         """Yield the rows of the inputs, column by column; for what :meth:`build` makes from all of them."""
         staging.rows.flush()
-        return file_batches(staging.rows, self._rows, columns_schema(self.recorded_columns))
+        recorded = columns_schema(self.recorded_columns)
+        return file_batches(staging.rows, self._rows, recorded, self._reuse_of_run, self.outpaths)
 
     def _plan(self, rows: InputRows, pipeline: Pipeline, staging: Staging) -> int:
         """Return the number of inputs; note them, and refuse two that would become one output."""
@@ -235,11 +256,44 @@ class FileStage(Stage):
         with InputsWriter(staging.folder) as inputs:
             for batch in rows.batches():
                 inputs.write(*batch.identities())
+                if self._reuse_of_run is not None:
+                    self._reuse_of_run.plan(batch)
                 if pipeline.write_func is not None:
                     finder.add([outpath for outpath in self.outpaths(batch) if isinstance(outpath, str)])
                 total += len(batch)
         finder.check(lambda: self._pairs(rows))
         return total
+
+    def _find_reuse(self, rows: InputRows, staging: Staging) -> Reuse | None:
+        """Return what can be taken over from the published directory; None when nothing can."""
+        target = self.output()
+        stamp = target.stamp()
+        if not (self.reuses_results and staging.keeps_unchanged) or stamp is None or stamp.files_in is not None:
+            return None
+        order = find_order(target, stamp)
+        return Reuse.find(
+            target,
+            rows,
+            list(self.recorded_columns),
+            with_path=self.path_matters,
+            retried=None if order is None or order.kind != "retry" else order.error_types,
+            without=() if order is None else order.outpaths,
+        )
+
+    def _link_reused(self, reuse: Reuse, staging: Staging, failures: Failures) -> Iterator[FileItem]:
+        """Take over what can be taken over; yield the inputs whose files are not there any more."""
+        for batch in self._rows.batches():
+            is_done = staging.rows.has(batch.start, batch.start + len(batch))
+            outpaths = self.outpaths(batch)
+            lost = reuse.link(batch, outpaths, is_done, staging.files)
+            failures.n_good -= len(lost)
+            sources = self.load_arguments(batch) if lost else None
+            for place in lost:
+                outpath = outpaths[place]
+                source = None if sources is None else sources[place]
+                yield FileItem(
+                    batch.start + place, batch.inpaths[place], outpath if isinstance(outpath, str) else None, source
+                )
 
     def outpaths(self, batch: RowBatch) -> list[str | Trouble]:
         """Return the output path of each input of a batch, or what :meth:`outpath` raised for it."""

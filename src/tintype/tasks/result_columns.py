@@ -2,44 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tintype.errors import StagingError
-from tintype.manifest.arrays import from_numpy
+from tintype.manifest.arrays import from_numpy, make_array
+from tintype.manifest.schema import fixed_schema
 from tintype.pipelines.file_result import FilePart
 from tintype.targets.journal import Journal
 from tintype.targets.relative_paths import printable
-from tintype.tasks.rows import InputRows
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
+
+    from tintype.tasks.reuse import Reuse
+    from tintype.tasks.rows import InputRows, RowBatch
 
 _ROWS_PER_BATCH = 16_384
 
 
-def file_batches(journal: Journal, rows: InputRows, recorded: pa.Schema) -> Iterator[Mapping[str, Any]]:
+def file_batches(
+    journal: Journal,
+    rows: InputRows,
+    recorded: pa.Schema,
+    reuse: Reuse | None = None,
+    outpaths: Callable[[RowBatch], Sequence[Any]] | None = None,
+) -> Iterator[Mapping[str, Any]]:
     """Yield the manifest's columns for the inputs of a stage, in the order of the inputs.
 
     Parameters
     ----------
     journal
-        Has a result for every input.
+        Has a result for every input that is not taken over.
     rows
         The inputs.
     recorded
         Schema of the recorded columns.
+    reuse
+        What is taken over from the published directory; None when nothing is.
+    outpaths
+        Says where the result of each input goes; needed with `reuse`.
     """
     for batch in rows.batches():
         columns = journal.columns(batch.start, batch.start + len(batch))
+        if reuse is not None and outpaths is not None and reuse.covers(batch).any():
+            yield _with_reused(columns, batch, recorded, reuse, outpaths(batch))
+            continue
         if None in columns["status"]:
             missing = batch.inpaths[columns["status"].index(None)]
             raise StagingError(f"the journal has no result for {missing}: run again")
         carried, input_digests = batch.carried, batch.input_digests
         if any(columns["parts"]):
-            carried, input_digests = _row_for_each_part(columns, carried, input_digests)
+            places = _row_for_each_part(columns)
+            carried, input_digests = _take(carried, input_digests, places)
         carried_columns = {name: carried.column(name) for name in carried.schema.names}
         yield {**_fixed_columns(columns, input_digests), **carried_columns, **_recorded_columns(columns, recorded)}
+
+
+def _with_reused(
+    columns: dict[str, list[Any]], batch: RowBatch, recorded: pa.Schema, reuse: Reuse, outpaths: Sequence[Any]
+) -> Mapping[str, Any]:
+    """Return the columns of a batch of which some or all inputs are taken over, as Arrow arrays."""
+    import numpy as np
+    import pyarrow as pa
+
+    is_done = np.array([status is not None for status in columns["status"]], bool)
+    places, arrays = reuse.columns(batch, outpaths, is_done)
+    done = np.flatnonzero(is_done)
+    if len(done):
+        columns = {name: [values[place] for place in done.tolist()] for name, values in columns.items()}
+        done = done[_row_for_each_part(columns)]
+        _, digests = _take(None, batch.input_digests, done)
+        own = {**_fixed_columns(columns, digests), **_recorded_columns(columns, recorded)}
+        schema = pa.schema([*fixed_schema(), *recorded])
+        order = pa.array(np.argsort(np.concatenate([done, places]), kind="stable"))
+        arrays = {
+            name: pa.concat_arrays([_as_array(own[name], schema.field(name).type), array]).take(order)
+            for name, array in arrays.items()
+        }
+        places = np.sort(np.concatenate([done, places]))
+    if len(np.unique(places)) != len(batch):
+        missing = batch.inpaths[min(set(range(len(batch))) - set(places.tolist()))]
+        raise StagingError(f"there is no result for {missing}: run again")
+    carried, _ = _take(batch.carried, [], places)
+    return {**arrays, **{name: carried.column(name) for name in carried.schema.names}}
 
 
 def added_batches(journal: Journal, extra: pa.Schema) -> Iterator[Mapping[str, Any]]:
@@ -53,13 +101,16 @@ def added_batches(journal: Journal, extra: pa.Schema) -> Iterator[Mapping[str, A
             yield {**_fixed_columns(columns, [None] * len(known)), **_recorded_columns(columns, extra)}
 
 
-def _row_for_each_part(
-    columns: dict[str, list[Any]], carried: pa.RecordBatch, input_digests: list[str | None] | pa.Array
-) -> tuple[pa.RecordBatch, list[str | None] | pa.Array]:
-    """Give each of several results of one input a row of its own, in place; the time of the input is shared out."""
-    import pyarrow as pa
+def _row_for_each_part(columns: dict[str, list[Any]]) -> npt.NDArray[np.int64]:
+    """Give each of several results of one input a row of its own, in place; return which input each row is of.
+
+    The time of an input is shared out over its results.
+    """
+    import numpy as np
 
     all_parts = columns.pop("parts")
+    if not any(all_parts):
+        return np.arange(len(all_parts))
     places = [place for place, parts in enumerate(all_parts) for _ in parts or (None,)]
     parts = [part for parts in all_parts for part in parts or (None,)]
     n_parts = [len(parts or (None,)) for parts in all_parts]
@@ -73,10 +124,26 @@ def _row_for_each_part(
         else:
             columns[name] = [values[place] for place in places]
     columns["microseconds"] = microseconds
-    indices = pa.array(places, pa.int64())
+    return np.array(places, np.int64)
+
+
+def _take(
+    carried: Any, input_digests: list[str | None] | pa.Array, places: npt.NDArray[np.int64]
+) -> tuple[Any, list[str | None] | pa.Array]:
+    """Return the carried columns and the digests of some inputs."""
+    import pyarrow as pa
+
+    indices = pa.array(places)
+    taken = None if carried is None else carried.take(indices)
     if isinstance(input_digests, pa.Array):
-        return carried.take(indices), input_digests.take(indices)
-    return carried.take(indices), [input_digests[place] for place in places]
+        return taken, input_digests.take(indices)
+    return taken, [input_digests[place] for place in places.tolist()] if input_digests else []
+
+
+def _as_array(values: Any, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    return values if isinstance(values, pa.Array) else make_array(values, kind)
 
 
 def _fixed_columns(columns: dict[str, list[Any]], input_digests: list[str | None] | pa.Array) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,8 +15,8 @@ from luigi.task import flatten
 
 from tintype.errors import SettingsError
 from tintype.manifest.schema import columns_schema, mark_staying, mark_undigested
-from tintype.recipe import Keep, Rebuild, Recipe, decide
-from tintype.settings import read_settings
+from tintype.recipe import Keep, Reason, Rebuild, Recipe, decide
+from tintype.settings import TRIGGERS, read_settings
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.staging import Staging
 from tintype.tasks.attributes import changed_parameters, plain_attributes, significant_parameters
@@ -25,6 +25,7 @@ from tintype.tasks.graph import TaskIdentity, claim_directory, identity, upstrea
 from tintype.tasks.inputs import input_digest, input_name
 from tintype.tasks.interruption import stoppable
 from tintype.tasks.naming import directory_name
+from tintype.tasks.orders import find_order
 from tintype.tasks.result_columns import added_batches
 
 if TYPE_CHECKING:
@@ -68,10 +69,22 @@ class Stage(luigi.Task):
     undigested_columns: ClassVar[frozenset[str]] = frozenset()
     """Columns that do not count when two builds are compared, here and in the stages below that carry them: they differ
     from one build to the next."""
+    triggers: ClassVar[Collection[str] | None] = None
+    """What has the directory built again when it differs: any of ``version``, ``parameters``, ``inputs`` and ``code``;
+    when None, ``[tintype] triggers``."""
     columns_that_stay: ClassVar[frozenset[str]] = frozenset()
     """Recorded columns that later stages do not get: what they say is about this stage alone."""
     not_in_recipe: ClassVar[frozenset[str]] = frozenset(
-        {"layer", "version", "max_failure_rate", "undigested_columns", "not_in_recipe", "base_dir", "n_jobs"}
+        {
+            "layer",
+            "version",
+            "max_failure_rate",
+            "undigested_columns",
+            "triggers",
+            "not_in_recipe",
+            "base_dir",
+            "n_jobs",
+        }
     )
     """Class attributes and parameters that say how to build, or from where, and not what. Those of bases add up."""
 
@@ -150,14 +163,29 @@ class Stage(luigi.Task):
         wanted
             The recipe as it is now, where it is known; to take it may mean to look at every file of a source.
         """
-        stamp = self.output().stamp()
+        target = self.output()
+        stamp = target.stamp()
         if stamp is None:
-            return Rebuild(("never built",))
-        decision = decide(stamp.recipe, wanted or self.recipe())
+            return Rebuild((Reason("missing", "never built"),))
+        decision = decide(stamp.recipe, wanted or self.recipe(), self._triggers())
+        reasons = list(decision.reasons) if isinstance(decision, Rebuild) else []
         failures = Failures(self.max_failure_rate, stamp.n_inputs, stamp.n_failed)
-        if isinstance(decision, Keep) and failures.are_too_many():
-            return Rebuild((f"{failures.n_failed} of {failures.total} inputs failed, more than max_failure_rate",))
-        return decision
+        if failures.are_too_many():
+            text = f"{failures.n_failed} of {failures.total} inputs failed, more than max_failure_rate"
+            reasons.append(Reason("failures", text))
+        order = find_order(target, stamp)
+        if order is not None:
+            reasons.append(order.reason())
+        return Rebuild(tuple(reasons)) if reasons else Keep()
+
+    def _triggers(self) -> Collection[str]:
+        triggers = read_settings().triggers if self.triggers is None else self.triggers
+        unknown = sorted(set(triggers) - set(TRIGGERS))
+        if unknown or isinstance(triggers, str):
+            raise SettingsError(
+                f"{type(self).__name__}.triggers is {self.triggers!r}: give any of {', '.join(TRIGGERS)}, as a tuple"
+            )
+        return triggers
 
     def run(self) -> None:
         """Decide, and build and publish the directory if it is not what is asked for."""
@@ -172,6 +200,7 @@ class Stage(luigi.Task):
                 return
             logger.info("%s: building (%s)", target, decision)
             staging.column_types = dict(self.recorded_columns)
+            staging.keeps_unchanged = decision.keeps_unchanged
             self.build(staging)
             extra = mark_undigested(self.extra_schema(), self.undigested_columns)
             extra = mark_staying(extra, self.columns_that_stay)

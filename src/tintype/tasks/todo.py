@@ -14,6 +14,7 @@ from tintype.tasks.rows import LeftOut, Trouble
 
 if TYPE_CHECKING:
     from tintype.targets.staging import Staging
+    from tintype.tasks.reuse import Reuse
     from tintype.tasks.rows import InputRows, RowBatch
 
 OutpathOrError = str | Trouble | None
@@ -43,11 +44,14 @@ class Todo:
         The inputs.
     staging
         Has the journal of what earlier runs finished.
+    reuse
+        What is taken over from the published directory; None when nothing is.
     writes
         Whether the stage's pipeline writes files.
     """
 
-    def __init__(self, plan: Plan, rows: InputRows, staging: Staging, *, writes: bool) -> None:
+    def __init__(self, plan: Plan, rows: InputRows, staging: Staging, reuse: Reuse | None, *, writes: bool) -> None:
+        self._reuse = reuse
         self._plan = plan
         self._rows = rows
         self._writes = writes
@@ -72,6 +76,12 @@ class Todo:
                 self._plan.outpaths(batch) if self._writes else batch.trouble or [None] * len(batch)
             )
             finished = self._finished(batch, outpaths)
+            if self._reuse is not None:
+                covered = self._reuse.covers(batch)
+                if not any(finished) and covered.all():
+                    self._n_kept += len(batch)
+                    continue
+                finished = [one or other for one, other in zip(finished, covered.tolist(), strict=True)]
             waits = self._plan.waits(batch)
             arguments = self._plan.load_arguments(batch)
             given = repeat(None) if arguments is None else arguments
