@@ -17,6 +17,7 @@ from tintype.errors import FileError, TooManyFailuresError
 from tintype.load_funcs import load_bytes
 from tintype.raw import ImportFolder
 from tintype.tasks import FileStage
+from tintype.tasks.forecast import Forecast
 from tintype.tasks.graph import upstream_first
 from tintype.tasks.orders import standing_order
 from tintype.write_funcs import write_bytes
@@ -410,3 +411,24 @@ def test_a_million_rows_are_not_needed_to_see_that_order_does_not_matter(home, m
     loud = home.build(LoudAnywhere)
     assert WORKED == ["last"]
     assert text(loud, "v60") == "WORD 39"
+
+
+def test_the_forecast_says_what_a_build_would_do(home):
+    loud = home.build(Loud)
+    assert loud.forecast() == Forecast()
+    home.write(b="TWO!", e="five")
+    (home.words / "d.txt").unlink()
+    home.build(Words)
+    assert loud.forecast() == Forecast(n_reused=2, n_computed=2, n_removed=1)
+    STOP_AT.append(2)
+    with pytest.raises(FileError, match="stopped on purpose"):
+        home.build(Loud, n_jobs=1)
+    assert loud.forecast() == Forecast(n_reused=2, n_finished=1, n_computed=1, n_removed=1)
+    STOP_AT.clear()
+    home.build(Loud)
+    assert loud.forecast() == Forecast()
+
+
+def test_the_forecast_of_what_was_never_built_is_everything(home):
+    home.build(Words)
+    assert home.task(Loud).forecast() == Forecast(n_computed=4)

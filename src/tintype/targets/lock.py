@@ -8,10 +8,13 @@ import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 from tintype.errors import StagingLockedError
 
 LOCK_NAME = "lock"
+_LOOKS = (0.005, 0.02)
+"""Seconds to wait before it is tried again."""
 
 
 class FolderLock:
@@ -42,13 +45,13 @@ class FolderLock:
             except FileNotFoundError:
                 continue  # a rival removed the folder in between
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(descriptor)
                 if self._is_current(descriptor, folder):
                     self._say_who(descriptor)
                     self._descriptor, descriptor = descriptor, -1
                     return
             except BlockingIOError as error:
-                owner = _read_owner(descriptor)
+                owner = read_owner(descriptor)
                 raise StagingLockedError(
                     f"{wanted} is being built by {owner}: wait for it, or stop it; what it finished is kept"
                 ) from error
@@ -76,7 +79,20 @@ class FolderLock:
         os.pwrite(descriptor, json.dumps(owner).encode(), 0)
 
 
-def _read_owner(descriptor: int) -> str:
+def _lock(descriptor: int) -> None:
+    """Take the lock, or raise BlockingIOError; who only looks whether it is held holds it for a moment."""
+    for wait_seconds in _LOOKS:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep(wait_seconds)
+        else:
+            return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def read_owner(descriptor: int) -> str:
+    """Return who wrote its name into an open lock file."""
     try:
         owner = json.loads(os.pread(descriptor, 4096, 0))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"

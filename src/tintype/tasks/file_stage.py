@@ -6,6 +6,7 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from luigi.task import flatten
@@ -18,12 +19,15 @@ from tintype.pipelines.core import Pipeline
 from tintype.pipelines.file_result import FileItem, FileResult, describe
 from tintype.pipelines.file_work import Catch, FileWork
 from tintype.pipelines.file_writers import StagedFileWriter
+from tintype.recipe import Keep
 from tintype.settings import read_settings
 from tintype.targets.earlier import InputsWriter
 from tintype.targets.relative_paths import check_outpath
 from tintype.targets.staging import Staging
+from tintype.targets.staging_state import look_at_staging
 from tintype.tasks.collisions import CollisionFinder, refuse_shared_parts
 from tintype.tasks.failures import Failures
+from tintype.tasks.forecast import Forecast, count_files
 from tintype.tasks.inputs import directories
 from tintype.tasks.interruption import stop_when_orphaned
 from tintype.tasks.joined_rows import JoinedRows
@@ -126,18 +130,38 @@ class FileStage(Stage):
 
     def run(self) -> None:
         """Decide, and build and publish the directory if it is not what is asked for."""
-        # Asked for once a run, so that a source that changes meanwhile does not matter, and not kept after it.
-        self._rows_of_run: InputRows | None = None
-        self._reuse_of_run: Reuse | None = None
-        try:
+        with self._one_look():
             super().run()
+
+    @contextmanager
+    def _one_look(self) -> Iterator[None]:
+        """Ask for the rows once until the end of the block, so that a source that changes meanwhile does not matter."""
+        try:
+            yield
         finally:
-            self._close_reuse()
+            if self._reuse_of_run is not None:
+                self._reuse_of_run.close()
             self._rows_of_run = self._reuse_of_run = None
 
-    def _close_reuse(self) -> None:
-        if self._reuse_of_run is not None:
-            self._reuse_of_run.close()
+    _rows_of_run: InputRows | None = None
+    _reuse_of_run: Reuse | None = None
+
+    def forecast(self) -> Forecast:
+        """Return how many files a build would take over, work on and remove, as things are now. Changes nothing.
+
+        Everything above must be published.
+        """
+        target = self.output()
+        recipe = self.recipe()
+        decision = self.decide(recipe)
+        with self._one_look():
+            staged = look_at_staging(target.folder, recipe)
+            if isinstance(decision, Keep):
+                return Forecast()
+            reuse = self._find_reuse(self._rows, keeps_unchanged=decision.keeps_unchanged)
+            self._reuse_of_run = reuse
+            published = target.manifest() if target.exists() else None
+            return count_files(self._rows, published, reuse, staged)
 
     @property
     def _rows(self) -> InputRows:
@@ -157,7 +181,7 @@ class FileStage(Stage):
         pipeline = self.pipeline()
         rows = self._rows
         manifest_schema(self.extra_schema())  # two columns of one name are told before any work is done
-        self._reuse_of_run = reuse = self._find_reuse(rows, staging)
+        self._reuse_of_run = reuse = self._find_reuse(rows, keeps_unchanged=staging.keeps_unchanged)
         failures = Failures(self.max_failure_rate, self._plan(rows, pipeline, staging))
         folder = self.input_folder()
         work = FileWork(
@@ -264,11 +288,11 @@ class FileStage(Stage):
         finder.check(lambda: self._pairs(rows))
         return total
 
-    def _find_reuse(self, rows: InputRows, staging: Staging) -> Reuse | None:
+    def _find_reuse(self, rows: InputRows, *, keeps_unchanged: bool) -> Reuse | None:
         """Return what can be taken over from the published directory; None when nothing can."""
         target = self.output()
         stamp = target.stamp()
-        if not (self.reuses_results and staging.keeps_unchanged) or stamp is None or stamp.files_in is not None:
+        if not (self.reuses_results and keeps_unchanged) or stamp is None or stamp.files_in is not None:
             return None
         order = find_order(target, stamp)
         return Reuse.find(
