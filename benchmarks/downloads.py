@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from fast_folder import open_fast_folder
 from measure import Bench, Case, Figure, Run, pick
 from peer_environments import PeerMissingError, find_python
 
@@ -22,9 +18,6 @@ UNIT = "ms CPU a file"
 WAIT_SECONDS = 0.05
 N_SLOW_JOBS = 64
 GOAL_PER_SECOND = 0.8 * N_SLOW_JOBS / WAIT_SECONDS
-MEMORY = Path("/dev/shm")
-MEMORY_BYTES = 4 * 10**9
-"""What must be free there."""
 
 # Kind, the environment it is in, and what it does.
 PEERS = (
@@ -38,18 +31,8 @@ PEERS = (
 def measure(bench: Bench) -> list[Figure]:
     n_files = bench.size(N_FILES)
     photographs = bench.photographs(n_files)
-    with _open_folder(bench) as folder:
+    with open_fast_folder(bench.folder) as folder:
         return [*_measure_fast(bench, folder, photographs, n_files), *_measure_slow(bench, folder, photographs)]
-
-
-@contextmanager
-def _open_folder(bench: Bench) -> Iterator[Path]:
-    """Give a folder in memory where there is one: ext4 makes new files slowly for minutes after many were removed."""
-    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
-        with tempfile.TemporaryDirectory(dir=MEMORY, prefix="tintype-bench-") as folder:
-            yield Path(folder)
-    else:
-        yield bench.folder / "download"
 
 
 def _measure_fast(bench: Bench, folder: Path, photographs: Path, n_files: int) -> list[Figure]:
@@ -60,8 +43,8 @@ def _measure_fast(bench: Bench, folder: Path, photographs: Path, n_files: int) -
     n_part = len(names[::10])
     try:
         with run_nginx(photographs, folder / "nginx") as url:
-            whole = _write_list(folder / "whole.csv", [f"{url}/{name}" for name in names])
-            part = _write_list(folder / "part.csv", [f"{url}/{name}" for name in names[::10]])
+            whole = write_list(folder / "whole.csv", [f"{url}/{name}" for name in names])
+            part = write_list(folder / "part.csv", [f"{url}/{name}" for name in names[::10]])
             cases = [
                 Case.of("stage", "run_download.py", "stage", whole, folder / "stage", N_JOBS),
                 Case.of("disk", "run_download.py", "stage", whole, bench.folder / "stage", N_JOBS, "keep"),
@@ -109,7 +92,7 @@ def _measure_slow(bench: Bench, folder: Path, photographs: Path) -> list[Figure]
     with run_slow_server(photographs, WAIT_SECONDS) as url:
         for kind, size, n_files in (("small", "20 kB", 6_000), ("large", "the photographs", 4_000)):
             names = [f"{number:05d}.jpg" for number in range(bench.size(n_files))]
-            urls = _write_list(folder / f"{kind}.csv", [f"{url}/{kind}/{name}" for name in names])
+            urls = write_list(folder / f"{kind}.csv", [f"{url}/{kind}/{name}" for name in names])
             cases = [Case.of("stage", "run_download.py", "stage", urls, folder / "stage", N_SLOW_JOBS)]
             missing = ""
             try:
@@ -136,7 +119,8 @@ def _measure_slow(bench: Bench, folder: Path, photographs: Path) -> list[Figure]
     return figures
 
 
-def _write_list(path: Path, urls: list[str]) -> Path:
+def write_list(path: Path, urls: list[str]) -> Path:
+    """Write a CSV list of URLs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(["url", *urls, ""]), encoding="utf-8")
     return path

@@ -85,12 +85,13 @@ class Bench:
         """Return the number of files to work on: a tenth for a quick look."""
         return n_files // 10 if self.quick else n_files
 
-    def photographs(self, n_files: int) -> Path:
-        """Return a folder of so many JPEGs, made at the first run and kept for the next."""
-        folder = FOLDER / "data" / f"photographs-{n_files}"
+    def photographs(self, n_files: int, kind: str = "1024x768.jpg") -> Path:
+        """Return a folder of so many images, made at the first run and kept for the next."""
+        name = f"photographs-{n_files}" if kind == "1024x768.jpg" else f"photographs-{n_files}-{kind}"
+        folder = FOLDER / "data" / name
         if not folder.exists():
             draft = self.folder / folder.name
-            run_process(Case.of("photographs", "make_photographs.py", draft, n_files).command)
+            run_process(Case.of("photographs", "make_photographs.py", draft, n_files, kind).command)
             draft.rename(folder)
         return folder
 

@@ -11,13 +11,28 @@ PEERS = Path(__file__).parents[1] / ".peers"
 # wildebeest 5.0.0 writes its report in a way that pandas 3 refuses; img2dataset's own pins leave pandas open.
 REQUIREMENTS = {
     "wildebeest": ["wildebeest==5.0.0", "pandas<3"],
+    "creevey": ["creevey==1.3.3"],
     "img2dataset": ["img2dataset==1.47.0", "pandas<3"],
-    "bare": ["urllib3==2.8.0", "requests==2.34.2"],
+    "seqtools": ["SeqTools==1.4.1", "Pillow==13.0.0"],
+    "pyvips": ["pyvips[binary]==3.2.0"],
+    "scikit-image": ["scikit-image==0.26.0"],
+    # What the loops without a framework call.
+    "bare": [
+        "urllib3==2.8.0",
+        "requests==2.34.2",
+        "Pillow==13.0.0",
+        "opencv-python-headless>=4.10,<5",
+        "simplejpeg==1.9.0",
+    ],
 }
 CHECKS = {
     "wildebeest": "import wildebeest, joblib",
+    "creevey": "import creevey",
     "img2dataset": "import img2dataset",
-    "bare": "import urllib3, requests",
+    "seqtools": "import seqtools, PIL",
+    "pyvips": "import pyvips",
+    "scikit-image": "import skimage",
+    "bare": "import urllib3, requests, PIL, cv2, simplejpeg",
 }
 
 
@@ -26,7 +41,7 @@ class PeerMissingError(Exception):
 
 
 def find_python(peer: str) -> Path:
-    """Return the Python that has a peer, after installing it when it is not there.
+    """Return the Python that has a peer, after installing what is not there.
 
     Raises
     ------
@@ -36,9 +51,11 @@ def find_python(peer: str) -> Path:
     folder = PEERS / peer
     python = folder / "bin" / "python"
     done = folder / ".installed"
-    if done.exists():
+    wanted = "\n".join(REQUIREMENTS[peer])
+    if done.exists() and done.read_text(encoding="utf-8") == wanted:
         return python
-    _run([sys.executable, "-m", "venv", "--clear", folder])
+    if not done.exists():
+        _run([sys.executable, "-m", "venv", "--clear", folder])
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     _run([*pip, "install", *REQUIREMENTS[peer]])
     try:
@@ -48,7 +65,7 @@ def find_python(peer: str) -> Path:
         _run([*pip, "uninstall", "--yes", "opencv-contrib-python"])
         _run([*pip, "install", "opencv-contrib-python-headless"])
         _run([python, "-c", CHECKS[peer]])
-    done.touch()
+    done.write_text(wanted, encoding="utf-8")
     return python
 
 

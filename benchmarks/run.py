@@ -15,11 +15,15 @@ from pathlib import Path
 
 import complete
 import downloads
+import fetch_resize
 import import_time
 import memory
 import peers
+import quality
+import resize
 import row_lists
 import stage_cost
+import two_threads
 from measure import FOLDER, Bench, CaseError, Figure
 from rich.console import Console
 from rich.table import Table
@@ -32,8 +36,15 @@ BENCHMARKS = {
     "memory": memory.measure,
     "download": downloads.measure,
     "list": row_lists.measure,
+    "resize": resize.SMALL.measure,
+    "large": resize.LARGE.measure,
+    "large_1024": resize.LARGE_1024.measure,
+    "png": resize.measure_png,
+    "fetch_resize": fetch_resize.measure,
+    "threads": two_threads.measure,
+    "quality": quality.measure,
 }
-PACKAGES = ("tintype", "luigi", "numpy", "pandas", "pyarrow", "urllib3")
+PACKAGES = ("tintype", "luigi", "numpy", "pandas", "pyarrow", "urllib3", "Pillow", "simplejpeg")
 
 
 def main() -> int:

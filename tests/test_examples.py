@@ -22,6 +22,8 @@ RESULTS = {
     "quickstart/quickstart.py": "data/processed/Quickstart/description.csv",
     "quickstart/with_luigid.sh": "data/processed/Quickstart/description.csv",
 }
+WITHOUT_LUIGI = {"creevey"}
+"""Folders whose files a test module of their own runs."""
 READ_BY_OTHERS = {"luigi.cfg", "README.md"}
 """Files of an example that are not run."""
 
@@ -31,6 +33,7 @@ def list_files() -> list[str]:
     return sorted(
         str(path.relative_to(EXAMPLES))
         for folder in EXAMPLES.iterdir()
+        if folder.name not in WITHOUT_LUIGI
         for path in folder.iterdir()
         if path.is_file() and path.suffix not in {".pyc", ".log"} and not path.name.startswith(".")
     )

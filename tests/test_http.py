@@ -1,6 +1,7 @@
 """Fetching over HTTP, from a real server on loopback that does everything wrong."""
 
 import pickle
+import socket
 import ssl
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from tintype.errors import (
 from tintype.load_funcs.host_gate import HostGate
 from tintype.load_funcs.http import Fetcher, FetchPolicy, FetchRequest
 from tintype.load_funcs.robots import refuses
+from tintype.load_funcs.watchdog import Watchdog
 
 QUICK = {"deadline_seconds": 1.0, "max_attempts": 1, "backoff_seconds": 0.01}
 
@@ -334,6 +336,16 @@ def test_a_run_that_is_stopped_cuts_its_requests_and_lets_no_other_begin(server,
     with pytest.raises(DownloadError, match="the run was stopped"):
         fetcher(f"{server.url}/a.png")
     assert server.requests["/a.png"] == 0
+
+
+def test_a_request_that_was_sent_while_the_run_was_stopped_is_cut_too():
+    watchdog = Watchdog()
+    watchdog.cut_all()
+    one, other = socket.socketpair()
+    with one, other:
+        watchdog.watch(one, monotonic() + 3600)
+        assert one.recv(1) == b""  # at its end, and not waiting
+    watchdog.forget()
 
 
 def test_who_waits_for_a_host_is_let_go_when_the_run_is_stopped(server, make_fetcher):

@@ -11,7 +11,8 @@ import skimage.data
 from PIL import Image, ImageFile
 
 from tintype.errors import ImageError, ImageTooLargeError, SettingsError
-from tintype.load_funcs import load_bytes, load_image
+from tintype.load_funcs import load_array, load_bytes, load_image
+from tintype.write_funcs import write_array
 
 DATA = Path(skimage.data.__file__).parent
 PHOTO = Image.open(DATA / "astronaut.png").convert("RGB").resize((90, 60))
@@ -303,3 +304,40 @@ def test_many_threads_load_what_one_loads(tmp_path):
 def test_bytes_are_loaded_as_they_are(save, data):
     assert load_bytes(save(data)) == data
     assert load_bytes(str(save(data))) == data
+
+
+@pytest.mark.parametrize("memory_map", [False, True])
+def test_an_array_is_loaded_or_mapped(tmp_path, memory_map):
+    array = np.arange(12.0).reshape(3, 4)
+    write_array(array, tmp_path / "a.npy")
+    loaded = load_array(tmp_path / "a.npy", memory_map=memory_map)
+    np.testing.assert_array_equal(loaded, array)
+    assert isinstance(loaded, np.memmap) is memory_map
+    assert loaded.flags.writeable is not memory_map
+
+
+@pytest.mark.parametrize("memory_map", [False, True])
+def test_an_array_of_objects_is_never_unpickled(tmp_path, memory_map):
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(ImageError, match=r"a\.npy \([\d,]+ bytes\) holds Python objects, which are code: write"):
+        load_array(tmp_path / "a.npy", memory_map=memory_map)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80\x04N.", b"PK\x03\x04", b"<html>"], ids=["empty", "pickle", "npz", "web"])
+def test_what_is_no_array_file_is_named(save, data):
+    with pytest.raises(ImageError, match=rf"image \({len(data)} bytes\) is no \.npy file: write it with"):
+        load_array(save(data))
+
+
+@pytest.mark.parametrize("memory_map", [False, True])
+@pytest.mark.parametrize("n_bytes", [6, 8, 20, 100, 127, 128, 200])
+def test_a_truncated_array_file_is_named(save, n_bytes, memory_map):
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((5, 5)))
+    with pytest.raises(ImageError, match=rf"image \({n_bytes} bytes\) is no whole \.npy file \(.+\): make it again or"):
+        load_array(save(buffer.getvalue()[:n_bytes]), memory_map=memory_map)
+
+
+def test_a_missing_array_file_stays_a_file_not_found_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.npy"):
+        load_array(tmp_path / "missing.npy")

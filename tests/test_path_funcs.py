@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from tintype.errors import SettingsError
 from tintype.path_funcs import (
+    combine_outdir_dirname_extension,
     find_files,
     find_image_files,
     join_outdir_filename_extension,
     join_outdir_hashed_path_extension,
     keep_relative_to,
+    pair_files,
     replace_dir,
     walk_files,
 )
@@ -46,7 +48,12 @@ def test_filename_goes_to_the_folder_with_the_extension(kind, path, extension, e
 )
 @pytest.mark.parametrize(
     "path_func",
-    [join_outdir_filename_extension, join_outdir_hashed_path_extension, replace_dir],
+    [
+        combine_outdir_dirname_extension,
+        join_outdir_filename_extension,
+        join_outdir_hashed_path_extension,
+        replace_dir,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_a_path_without_a_name_is_refused(path_func, path):
@@ -60,10 +67,53 @@ def test_a_url_that_is_none_is_refused():
 
 
 @pytest.mark.parametrize("extension", ["", ".", "a/b", "/../../x", "p\0ng"])
-@pytest.mark.parametrize("path_func", [join_outdir_filename_extension, join_outdir_hashed_path_extension])
+@pytest.mark.parametrize(
+    "path_func",
+    [combine_outdir_dirname_extension, join_outdir_filename_extension, join_outdir_hashed_path_extension],
+)
 def test_an_extension_that_is_none_is_refused(path_func, extension):
     with pytest.raises(SettingsError, match=r"is no extension: give one such as '\.png'"):
         path_func("foo.jpg", "bar", extension)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize(
+    ("path", "extension", "expected"),
+    [
+        ("cats/1.jpg", None, "bar/cats/1.jpg"),
+        ("data/raw/cats/1.jpg", ".png", "bar/cats/1.png"),
+        ("/data/cats/1.tar.gz", "png", "bar/cats/1.tar.png"),
+        ("./cats.v2/1", "png", "bar/cats.v2/1.png"),
+        ("1.jpg", None, "bar/1.jpg"),
+        ("./1.jpg", None, "bar/1.jpg"),
+        ("/1.jpg", None, "bar/1.jpg"),
+        ("https://h/pets/cats/1.jpg?w=320#top", ".png", "bar/cats/1.png"),
+        ("https://h/big%20cats/1.jpg", None, "bar/big cats/1.jpg"),
+        ("https://h/1.jpg", None, "bar/1.jpg"),
+        ("s3://bucket/cats/1.jpg", None, "bar/cats/1.jpg"),
+        ("s3://bucket/1.jpg", None, "bar/1.jpg"),
+        ("file:///data/cats/1.jpg", None, "bar/cats/1.jpg"),
+        ("file:///data/1.jpg", None, "bar/data/1.jpg"),
+    ],
+)
+def test_a_file_stays_in_a_folder_of_the_same_name(kind, path, extension, expected):
+    assert combine_outdir_dirname_extension(kind(path), kind("bar"), extension) == Path(expected)
+
+
+@pytest.mark.parametrize("path", ["../1.jpg", "a/../1.jpg", "https://h/%2e%2e/1.jpg", "https://h/a%00b/1.jpg"])
+def test_a_folder_that_leads_out_is_refused(path):
+    with pytest.raises(SettingsError, match=r"does not say what its folder is called: give a path without '\.\.'"):
+        combine_outdir_dirname_extension(path, "bar")
+
+
+@given(st.text(min_size=1).map(lambda text: f"https://h/{text}"))
+def test_no_url_leads_out_of_the_folder_below(url):
+    try:
+        path = combine_outdir_dirname_extension(url, "/data/out", "png")
+    except SettingsError:
+        return
+    assert Path(os.path.normpath(path)) == path
+    assert Path("/data/out") in (path.parent, path.parent.parent)
 
 
 @given(st.text(min_size=1).map(lambda text: f"https://h/{text}"))
@@ -207,3 +257,37 @@ def test_a_file_in_place_of_a_folder_is_an_error(tree):
 def test_an_empty_extension_is_an_error(tree):
     with pytest.raises(SettingsError, match="'' is no extension"):
         find_files(tree, "")
+
+
+def write_files(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_files_of_several_folders_are_paired_by_relative_path_without_extension(tmp_path):
+    write_files(tmp_path / "images", "b/1.jpg", "a/1.jpg", "a/2.png")
+    write_files(tmp_path / "masks", "a/1.png", "a/2.png", "b/1.png")
+    assert [
+        tuple(str(path.relative_to(tmp_path)) for path in pair)
+        for pair in pair_files(tmp_path / "images", str(tmp_path / "masks"))
+    ] == [("images/a/1.jpg", "masks/a/1.png"), ("images/a/2.png", "masks/a/2.png"), ("images/b/1.jpg", "masks/b/1.png")]
+
+
+def test_a_file_without_a_partner_is_named_or_left_out(tmp_path):
+    write_files(tmp_path / "images", "1.jpg", "2.jpg", "3.jpg")
+    write_files(tmp_path / "masks", "1.png", "4.png")
+    with pytest.raises(SettingsError, match=r"images/2\.jpg has no partner in .*masks \(3 of 4 have none\): add it"):
+        pair_files(tmp_path / "images", tmp_path / "masks")
+    [pair] = pair_files(tmp_path / "images", tmp_path / "masks", unmatched="drop")
+    assert [path.name for path in pair] == ["1.jpg", "1.png"]
+
+
+def test_two_files_that_differ_in_their_extensions_alone_are_refused(tmp_path):
+    write_files(tmp_path / "images", "1.jpg", "1.png")
+    with pytest.raises(SettingsError, match=r"1\.jpg and .*1\.png differ in their extensions alone: leave one out"):
+        pair_files(tmp_path / "images", tmp_path / "images")
+
+
+def test_folders_without_files_give_no_pairs(tmp_path):
+    assert pair_files(tmp_path, tmp_path) == []

@@ -1,10 +1,13 @@
 """Behaviour of tintype.pipelines."""
 
 import hashlib
+import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,13 +15,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.servers.faults import Handler, fault_server
 
 from tintype import Pipeline, ops, record
 from tintype.errors import CollisionError, FileError, SettingsError, StagingError
+from tintype.executors.blocks import BlockRun
 from tintype.load_funcs import load_bytes, load_image
 from tintype.path_funcs import join_outdir_filename_extension, keep_relative_to
-from tintype.pipelines.file_work import FileItem, FileWork
+from tintype.pipelines.file_result import FileItem
+from tintype.pipelines.file_work import FileWork
 from tintype.pipelines.file_writers import StagedFileWriter, sweep_temporaries
+from tintype.pipelines.several_inputs import load_each, unpacked
 from tintype.write_funcs import write_bytes, write_image
 
 PATIENCE_SECONDS = 60
@@ -424,6 +431,176 @@ def test_a_folder_in_the_place_of_an_output_is_not_skipped(inpaths, to_out):
     assert to_out(inpaths[0]).is_dir()
 
 
+# Inputs left out by a function
+
+
+def is_known(inpath, outpath):
+    return Path(inpath).stem == "b"
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_what_a_skip_function_says_is_left_out(inpaths, to_out, tmp_path, executor):
+    report = SHOUT.run(inpaths, to_out, 2, skip_func=is_known, executor=executor)
+    assert list(report["skipped_existing"]) == [False, True, False]
+    assert list(report["outpath"]) == [str(to_out(path)) for path in inpaths]
+    assert names_in(tmp_path / "out") == ["a.txt", "c.txt"]
+    assert {name: str(dtype) for name, dtype in report.dtypes.items()} == COLUMN_TYPES
+
+
+def test_a_skip_function_gets_both_paths_in_a_worker(inpaths, to_out):
+    seen = []
+
+    def skip(inpath, outpath):
+        seen.append((inpath, outpath, threading.current_thread().name.partition("_")[0]))
+
+    assert not SHOUT.run(inpaths, to_out, 1, skip_func=skip)["skipped_existing"].any()
+    assert seen == [(path, str(to_out(path)), "tintype") for path in inpaths]
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_an_existing_file_and_what_a_skip_function_says_are_both_left_out(inpaths, to_out, executor):
+    SHOUT.run(inpaths[:1], to_out, n_jobs=1)
+    report = SHOUT.run(inpaths, to_out, 2, True, is_known, executor=executor)
+    assert list(report["skipped_existing"]) == [True, True, False]
+
+
+def fail_on_b(inpath, outpath):
+    if inpath.stem == "b":
+        raise ConnectionError("no answer about b")
+
+
+def test_a_skip_function_that_fails_is_a_row_when_that_is_caught(inpaths, to_out, tmp_path):
+    report = SHOUT.run(inpaths, to_out, 2, skip_func=fail_on_b, exceptions_to_catch=ConnectionError)
+    assert list(report["exception_handled"]) == [False, True, False]
+    assert report.loc[str(inpaths[1]), "error"] == "no answer about b"
+    assert not report["skipped_existing"].any()
+    assert names_in(tmp_path / "out") == ["a.txt", "c.txt"]
+
+
+def test_a_skip_function_that_fails_otherwise_names_the_file_and_keeps_the_rows(inpaths, to_out):
+    with pytest.raises(FileError, match=r"b\.txt: ConnectionError: no answer about b") as raised:
+        SHOUT.run(inpaths[:2], to_out, 1, skip_func=fail_on_b, exceptions_to_catch=ValueError)
+    assert list(raised.value.run_report.index) == [str(inpaths[0])]  # type: ignore[union-attr]
+
+
+class WithHead(Handler):
+    """A server that also says what is there without sending it."""
+
+    def do_HEAD(self):  # noqa: N802, the name is http.server's
+        self.send(200 if self.path in self.server.files else 404, b"")
+
+
+def test_a_skip_function_may_ask_a_server_what_is_there(inpaths, to_out, tmp_path):
+    with fault_server() as server:
+        server.RequestHandlerClass = WithHead
+        server.files = {"/a.txt": b"", "/c.txt": b""}
+
+        def is_uploaded(inpath, outpath):
+            request = urllib.request.Request(f"{server.url}/{Path(outpath).name}", method="HEAD")
+            try:
+                with urllib.request.urlopen(request) as response:
+                    return response.status == 200
+            except urllib.error.HTTPError as error:
+                error.close()
+                return False
+
+        report = SHOUT.run(inpaths, to_out, 3, skip_func=is_uploaded)
+    assert list(report["skipped_existing"]) == [True, False, True]
+    assert names_in(tmp_path / "out") == ["b.txt"]
+
+
+@pytest.mark.parametrize("skip_func", [ValueError, "exists", True])
+def test_what_is_no_skip_function_is_refused_with_the_order(inpaths, to_out, skip_func):
+    with pytest.raises(SettingsError, match=r"skip_func is .*; the order is inpaths, path_func, n_jobs, skip_existing"):
+        SHOUT.run(inpaths, to_out, 1, False, skip_func)
+
+
+def test_a_skip_function_needs_output_paths():
+    with pytest.raises(SettingsError, match="skip_func is given, but path_func is None: give a function from input"):
+        Pipeline(str).run(["a"], None, 1, skip_func=is_known)
+
+
+def test_arguments_may_be_given_by_their_place(inpaths, to_out):
+    report = SHOUT.run([*inpaths, "absent"], to_out, 2, False, is_known, FileNotFoundError, "threads")
+    assert list(report["skipped_existing"]) == [False, True, False, False]
+    assert list(report["exception_handled"]) == [False, False, False, True]
+
+
+# What is logged and shown
+
+
+def test_failures_are_logged_as_errors_and_skips_in_one_warning(inpaths, to_out, caplog):
+    SHOUT.run(inpaths[:2], to_out, n_jobs=1)
+    assert caplog.records == []
+    SHOUT.run([*inpaths, "absent"], to_out, n_jobs=1, skip_existing=True, exceptions_to_catch=OSError)
+    logged = {record.levelname: record.getMessage() for record in caplog.records}
+    assert len(caplog.records) == 2
+    assert logged["ERROR"].startswith("absent: FileNotFoundError: ")
+    assert logged["WARNING"] == "2 of 4 files were left out, as skip_existing or skip_func says"
+    assert {record.name for record in caplog.records} == {"tintype.pipelines"}
+
+
+def test_an_input_without_an_output_path_is_logged_too(caplog):
+    def to_path(path):
+        raise KeyError("no name")
+
+    Pipeline(str).run(["a"], to_path, n_jobs=1, exceptions_to_catch=KeyError)
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.ERROR, "a: KeyError: 'no name'")
+    ]
+
+
+def test_no_bar_is_shown_where_nobody_sees_it(inpaths, to_out, capfd, monkeypatch):
+    monkeypatch.setattr("tintype.pipelines.run_progress._FIRST_SECONDS", 0)
+    SHOUT.run(inpaths, to_out, n_jobs=1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_counts_files_and_failures_when_asked_for(inpaths, to_out, capfd, monkeypatch):
+    monkeypatch.setattr("tintype.pipelines.run_progress._FIRST_SECONDS", 0)
+    SHOUT.run([*inpaths, "absent"], to_out, n_jobs=1, exceptions_to_catch=OSError, progress=True)
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert "4/4 1 failed" in errors
+
+
+def test_a_short_run_has_no_bar(inpaths, to_out, capfd, monkeypatch):
+    monkeypatch.setattr("tintype.pipelines.run_progress._FIRST_SECONDS", PATIENCE_SECONDS)
+    SHOUT.run(inpaths, to_out, n_jobs=1, progress=True)
+    assert capfd.readouterr() == ("", "")
+
+
+# Several inputs
+
+
+def join_words(first, second):
+    return f"{first}{second}"
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_several_inputs_are_one_row_that_shows_all(inpaths, tmp_path, executor):
+    pipeline = Pipeline(load_each(load_text), unpacked(join_words), write_text)
+    pairs = [(inpaths[0], inpaths[1]), (inpaths[0], "absent.txt"), (inpaths[2], inpaths[2])]
+    to_out = partial(to_joined, folder=tmp_path)
+    report = pipeline.run(pairs, to_out, 2, exceptions_to_catch=FileNotFoundError, executor=executor)
+    assert list(report.index) == [f"{first} + {second}" for first, second in pairs]
+    assert list(report["exception_handled"]) == [False, True, False]
+    assert load_text(tmp_path / "a-b.txt") == "ab"
+    assert load_text(tmp_path / "c-c.txt") == "cc"
+
+
+def to_joined(pair, folder):
+    return folder / f"{Path(pair[0]).stem}-{Path(pair[1]).stem}.txt"
+
+
+def test_two_pairs_of_one_output_are_refused_by_name(inpaths, tmp_path):
+    pairs = [(inpaths[0], inpaths[1]), (inpaths[0], inpaths[2])]
+    with pytest.raises(
+        CollisionError, match=r"a\.txt \+ .*b\.txt and .*a\.txt \+ .*c\.txt would both become .*one\.txt"
+    ):
+        Pipeline(load_each(load_text), None, write_text).run(pairs, lambda pair: tmp_path / "one.txt", 1)
+
+
 # Exceptions
 
 
@@ -497,6 +674,51 @@ def test_a_function_that_leaves_ends_the_run_with_the_file_named(kind):
         Pipeline(load).run(["a", "b", "c"], None, n_jobs=2)
 
 
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_an_output_path_that_cannot_be_told_stops_the_run_with_an_empty_report(n_before):
+    def to_path(path):
+        if path == "cat":
+            raise KeyError("no name")
+        return path
+
+    with pytest.raises(FileError, match="cat: KeyError") as raised:
+        Pipeline(str).run(["a"] * n_before + ["cat"], to_path, n_jobs=1)
+    assert len(raised.value.run_report) == 0  # type: ignore[arg-type]
+
+
+def test_control_c_keeps_the_report_so_far_and_the_files_in_hand(monkeypatch):
+    stopped = threading.Event()
+    stop = BlockRun.stop
+
+    def note_stop(run):
+        stopped.set()
+        return stop(run)
+
+    def load(path):
+        if path == "c":
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stopped.wait(PATIENCE_SECONDS)
+        return path
+
+    monkeypatch.setattr(BlockRun, "stop", note_stop)
+    with pytest.raises(KeyboardInterrupt, match=r"^$") as raised:
+        Pipeline(load).run(["a", "b", "c"], None, n_jobs=1)
+    report = raised.value.run_report  # type: ignore[attr-defined]
+    assert list(report.index) == ["a", "b", "c"]
+    assert {name: str(dtype) for name, dtype in report.dtypes.items()} == COLUMN_TYPES
+
+
+def test_a_full_disk_keeps_the_report_so_far(inpaths, to_out):
+    def write(text, path):
+        if text == "b":
+            raise OSError(28, os.strerror(28))
+        write_text(text, path)
+
+    with pytest.raises(StagingError, match="No space left on device") as raised:
+        Pipeline(load_text, None, write).run(inpaths[:2], to_out, n_jobs=1)
+    assert list(raised.value.run_report.index) == [str(inpaths[0])]  # type: ignore[attr-defined]
+
+
 def test_an_exception_without_words_is_described():
     def load(path):
         raise ValueError
@@ -562,7 +784,7 @@ def test_an_output_path_that_is_none_is_told_with_the_file(inpaths):
         SHOUT.run(inpaths, lambda path: None, n_jobs=1)  # type: ignore[arg-type, return-value]
 
 
-@pytest.mark.parametrize("to_path", ["{out}/one.txt", "{out}/x/../one.txt"])
+@pytest.mark.parametrize("to_path", ["{out}/one.txt", "{out}/x/../one.txt", "{out}//one.txt", "{out}/./one.txt"])
 def test_two_inputs_of_one_output_are_refused_before_any_work(inpaths, tmp_path, to_path):
     paths = iter(["{out}/one.txt", to_path])
     loaded: list[object] = []

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -13,17 +14,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 from hypothesis.extra.numpy import arrays
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageDraw, JpegImagePlugin
 
 from tintype.errors import ImageError, SettingsError
-from tintype.load_funcs import load_image
+from tintype.load_funcs import load_array, load_image
 from tintype.records import WrittenFile, current_file
-from tintype.write_funcs import copy_file, files, link_file, symlink_file, write_bytes, write_image
+from tintype.write_funcs import copy_file, files, link_file, symlink_file, write_array, write_bytes, write_image
 
 ASTRONAUT = skimage.data.astronaut()
+DATA = Path(skimage.data.__file__).parent
+PHOTOGRAPHS = ["astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "retina.jpg"]
 WRITERS = [copy_file, link_file, symlink_file]
 
 one_channel = st.tuples(st.integers(1, 12), st.integers(1, 12))
@@ -50,9 +54,14 @@ def describe(data, path):
     return WrittenFile(str(path), hashlib.sha256(data).hexdigest(), len(data))
 
 
-@given(image=arrays(np.uint8, one_channel | channels), compress_level=st.integers(0, 9))
-def test_png_reads_back_exactly(tmp_path_factory, image, compress_level):
-    path = tmp_path_factory.getbasetemp() / "round" / "trip.png"
+@given(
+    image=arrays(np.uint8, one_channel | channels),
+    compress_level=st.none() | st.integers(0, 9),
+    extension=st.sampled_from(["png", "tif", "tiff"]),
+)
+@settings(deadline=None)
+def test_png_and_tiff_read_back_exactly(tmp_path_factory, image, compress_level, extension):
+    path = tmp_path_factory.getbasetemp() / "round" / f"trip.{extension}"
     write_image(image, path, compress_level=compress_level)
     expected = image[..., 0] if image.shape[2:] == (1,) else image
     np.testing.assert_array_equal(load_image(path), expected)
@@ -66,10 +75,107 @@ def test_lossy_formats_read_back_much_the_same(tmp_path, extension):
 
 
 def test_the_extension_names_the_format(tmp_path):
-    for name, format_name in [("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.PNG", "PNG"), ("a.webp", "WEBP")]:
+    for name, format_name in [
+        ("a.jpg", "JPEG"),
+        ("a.JPEG", "JPEG"),
+        ("a.PNG", "PNG"),
+        ("a.webp", "WEBP"),
+        ("a.tif", "TIFF"),
+        ("a.Tiff", "TIFF"),
+    ]:
         write_image(ASTRONAUT, str(tmp_path / name))
         with Image.open(tmp_path / name) as image:
             assert image.format == format_name
+
+
+def count_bytes(image, tmp_path, name="a.png", **options):
+    write_image(image, tmp_path / name, **options)
+    return (tmp_path / name).stat().st_size
+
+
+def count_bytes_by_default(image, image_format="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, image_format, **options)
+    return buffer.tell()
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("size", [224, 512, None])
+def test_a_photograph_as_png_is_at_most_a_tenth_larger_than_by_pillows_default(tmp_path, name, size):
+    with Image.open(DATA / name) as photo:
+        image = np.asarray(photo if size is None else photo.resize((size, size)))
+    assert count_bytes(image, tmp_path) <= 1.1 * count_bytes_by_default(image)
+
+
+def draw_screenshot():
+    image = Image.new("RGB", (600, 400), "white")
+    draw = ImageDraw.Draw(image)
+    for line in range(28):
+        draw.text((20, 14 * line), "The quick brown fox jumps over the lazy dog, again and again. " * 2, fill="black")
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        draw_screenshot(),
+        np.asarray(Image.open(DATA / "chessboard_RGB.png")),
+        np.asarray(Image.fromarray(ASTRONAUT).quantize(16).convert("RGB")),
+        np.kron(np.eye(20, dtype=np.uint8), np.full((20, 20), 255, np.uint8)),
+        np.zeros((1, 1), np.uint8),
+        np.zeros((50, 1, 3), np.uint8),
+    ],
+    ids=["screenshot", "chessboard", "poster", "mask", "pixel", "column"],
+)
+def test_a_drawing_as_png_is_no_larger_than_by_pillows_default(tmp_path, image):
+    assert count_bytes(image, tmp_path) <= 1.01 * count_bytes_by_default(image)
+
+
+def test_a_png_level_is_zlibs_with_its_usual_strategy(tmp_path):
+    for level in (0, 1, 6, 9):
+        assert count_bytes(ASTRONAUT, tmp_path, compress_level=level) == count_bytes_by_default(
+            ASTRONAUT, compress_level=level
+        )
+
+
+def test_tiff_is_compressed(tmp_path):
+    assert count_bytes(ASTRONAUT, tmp_path, "a.tif") < 0.8 * ASTRONAUT.nbytes
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.info["compression"] == "tiff_lzw"
+
+
+def measure_psnr(image, reference):
+    return 10 * np.log10(255**2 / np.mean((image.astype(float) - reference) ** 2))
+
+
+@pytest.mark.parametrize("quality", [20, 75, 95, 96, 100])
+@pytest.mark.parametrize(
+    "image", [ASTRONAUT, ASTRONAUT[..., 0], ASTRONAUT[..., :1]], ids=["RGB", "gray", "one channel"]
+)
+def test_a_jpeg_is_much_like_one_that_pillow_writes(tmp_path, quality, image):
+    plane = image[..., 0] if image.shape[2:] == (1,) else image
+    buffer = io.BytesIO()
+    Image.fromarray(plane).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    assert count_bytes(image, tmp_path, "a.jpg", quality=quality) < 1.02 * buffer.tell()
+    ours, pillows = load_image(tmp_path / "a.jpg"), np.asarray(Image.open(buffer))
+    if quality >= 96:  # where both take the exact transform
+        np.testing.assert_array_equal(ours, pillows)
+    assert measure_psnr(ours, plane) > measure_psnr(pillows, plane) - 1
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize(
+    "view",
+    [lambda a: a[::-2, :, ::-1], lambda a: a.swapaxes(0, 1), np.asfortranarray, lambda a: a[..., 1:2], np.flipud],
+    ids=["strided", "turned", "Fortran", "one channel", "upside down"],
+)
+def test_views_and_read_only_arrays_are_written_as_their_copies_are(tmp_path, extension, view):
+    image = ASTRONAUT.copy()
+    image.flags.writeable = False
+    write_image(view(image), tmp_path / f"a.{extension}")
+    write_image(view(image).copy(order="C"), tmp_path / f"b.{extension}")
+    assert (tmp_path / f"a.{extension}").read_bytes() == (tmp_path / f"b.{extension}").read_bytes()
+    np.testing.assert_array_equal(image, ASTRONAUT)
 
 
 def test_webp_keeps_alpha(tmp_path):
@@ -110,7 +216,7 @@ def test_the_callers_array_is_not_changed_and_may_be_read_only_or_strided(tmp_pa
 @pytest.mark.parametrize(
     ("image", "name", "message"),
     [
-        (ASTRONAUT, "a.bmp", r"a\.bmp: '\.bmp' is none of the extensions \.jpg, \.jpeg, \.png, \.webp"),
+        (ASTRONAUT, "a.bmp", r"a\.bmp: '\.bmp' is none of the extensions \.jpg, \.jpeg, \.png, \.tif, \.tiff, \.webp"),
         (ASTRONAUT, "a", "'' is none of the extensions"),
         (
             np.zeros((2, 2, 4), np.uint8),
@@ -384,3 +490,63 @@ def test_a_symbolic_link_is_absolute_even_from_a_relative_source(tmp_path, sourc
     monkeypatch.chdir(source.parent)
     symlink_file(source.name, tmp_path / "out" / "a")
     assert (tmp_path / "out" / "a").readlink() == source
+
+
+plain_dtypes = st.one_of(
+    st.just(np.dtype(bool)),
+    npst.integer_dtypes(endianness="?"),
+    npst.floating_dtypes(endianness="?"),
+    npst.complex_number_dtypes(endianness="?"),
+    npst.datetime64_dtypes(endianness="?"),
+    npst.timedelta64_dtypes(endianness="?"),
+    npst.byte_string_dtypes(),
+    npst.unicode_string_dtypes(endianness="?"),
+)
+dtypes = plain_dtypes | npst.array_dtypes(plain_dtypes, max_size=3)
+
+
+@given(data=st.data(), dtype=dtypes, shape=npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
+@settings(deadline=None)
+def test_arrays_of_every_dtype_and_order_read_back_as_they_were(tmp_path_factory, data, dtype, shape):
+    array = np.asarray(data.draw(arrays(dtype, shape)))
+    array = data.draw(st.sampled_from([array, np.asfortranarray(array), array.T, array[..., ::-1] if shape else array]))
+    path = tmp_path_factory.getbasetemp() / "round" / "trip.npy"
+    write_array(array, path)
+    loaded = load_array(path)
+    assert (loaded.dtype, loaded.shape) == (array.dtype, array.shape)
+    assert loaded.tobytes() == array.tobytes()
+    if array.flags.c_contiguous or array.flags.f_contiguous:
+        assert loaded.flags.f_contiguous == array.flags.f_contiguous
+    assert np.load(path, allow_pickle=False).tobytes() == array.tobytes()
+
+
+def test_an_array_reports_the_digest_of_its_file_however_large(tmp_path, report):
+    array = np.arange(5_000_000, dtype=np.float64).reshape(1000, 5000).T  # more than NumPy writes at once
+    write_array(array, tmp_path / "new" / "a.npy")
+    assert report() == describe((tmp_path / "new" / "a.npy").read_bytes(), tmp_path / "new" / "a.npy")
+    np.testing.assert_array_equal(load_array(tmp_path / "new" / "a.npy"), array)
+
+
+def test_an_array_whose_header_is_long_or_has_other_letters_is_written_without_a_warning(tmp_path):
+    for dtype in ([("größe", "i4"), ("面", "f8")], [(f"column_{n}", "i4") for n in range(300)]):
+        write_array(np.zeros(2, dtype), tmp_path / "a.npy")
+        assert load_array(tmp_path / "a.npy").dtype.names == np.dtype(dtype).names
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([{}]), r"a\.npy from an array of dtype object, which holds Python objects: give one of numbers, or"),
+        (np.zeros(2, [("a", object)]), r"which holds Python objects"),
+        (
+            np.ma.masked_array([1, 2], [True, False]),
+            r"from a masked array, whose mask would be lost: give array\.filled",
+        ),
+        ([1, 2], r"a\.npy from list: give a NumPy array, such as numpy\.asarray\(data\)"),
+        (None, "from NoneType: give a NumPy array"),
+    ],
+)
+def test_an_array_that_cannot_be_read_back_is_refused_and_leaves_nothing(tmp_path, array, message):
+    with pytest.raises(SettingsError, match=message):
+        write_array(array, tmp_path / "new" / "a.npy")
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,7 @@
-"""Make JPEGs of 1024x768 out of the photographs of scikit-image: make_photographs.py FOLDER N_FILES.
+"""Make images out of the photographs of scikit-image: make_photographs.py FOLDER N_FILES 1024x768.jpg.
 
 Each is another crop, mirrored or not, with a little noise, so that no two are alike and all are as large as those of
-a camera: about 190 kB at quality 90. The same call makes the same files.
+a camera: JPEGs of 1024x768 about 190 kB at quality 90. The same call makes the same files.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PHOTOGRAPHS = (
     "retina.jpg",
     "rocket.jpg",
 )
-SIZE = (1024, 768)
 QUALITY = 90
+"""Of JPEGs."""
 NOISE = 3.2
 """Standard deviation of the noise, out of 255; it makes the files as large as they are to be."""
 
@@ -36,27 +36,33 @@ def load_photographs() -> list[Image.Image]:
     return [Image.open(folder / name).convert("RGB") for name in PHOTOGRAPHS]
 
 
-def make_photograph(sources: list[Image.Image], folder: Path, number: int) -> None:
+def make_photograph(
+    sources: list[Image.Image], folder: Path, width: int, height: int, extension: str, number: int
+) -> None:
     random = np.random.default_rng(number)
     source = sources[number % len(sources)]
-    width = source.width * random.uniform(0.5, 1.0)
-    height = min(width * SIZE[1] / SIZE[0], source.height)
-    width = height * SIZE[0] / SIZE[1]
-    left, top = random.uniform(0, source.width - width), random.uniform(0, source.height - height)
-    image = source.resize(SIZE, Image.Resampling.BICUBIC, (left, top, left + width, top + height))
+    crop_width = source.width * random.uniform(0.5, 1.0)
+    crop_height = min(crop_width * height / width, source.height)
+    crop_width = crop_height * width / height
+    left, top = random.uniform(0, source.width - crop_width), random.uniform(0, source.height - crop_height)
+    box = (left, top, left + crop_width, top + crop_height)
+    image = source.resize((width, height), Image.Resampling.BICUBIC, box)
     image = ImageOps.mirror(image) if random.random() < 0.5 else image
-    noise = random.normal(0, NOISE, (SIZE[1], SIZE[0], 1)).astype(np.float32)
+    noise = random.normal(0, NOISE, (height, width, 1)).astype(np.float32)
     pixels = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
-    Image.fromarray(pixels).save(folder / f"{number:05d}.jpg", quality=QUALITY)
+    options = {"quality": QUALITY} if extension == "jpg" else {}
+    Image.fromarray(pixels).save(folder / f"{number:05d}.{extension}", **options)
 
 
-def main(folder: Path, n_files: int) -> None:
+def main(folder: Path, n_files: int, kind: str) -> None:
+    size, extension = kind.split(".")
+    width, height = map(int, size.split("x"))
     folder.mkdir(parents=True)
-    sources = load_photographs()
+    make = partial(make_photograph, load_photographs(), folder, width, height, extension)
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(partial(make_photograph, sources, folder), range(n_files)):
+        for _ in pool.map(make, range(n_files)):
             pass
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

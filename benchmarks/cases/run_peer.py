@@ -9,6 +9,8 @@ from typing import Any
 
 from usage import measured
 
+BLOCK = 64
+
 
 def load_nothing(path: str) -> bytes:
     return b""
@@ -31,6 +33,14 @@ def executor_map(paths: list[str]) -> Any:
         return list(executor.map(load_nothing, paths))
 
 
+def blocks(paths: list[str]) -> Any:
+    """Load blocks of 64 paths, each a task of two threads."""
+    starts = range(0, len(paths), BLOCK)
+    with ThreadPoolExecutor(2) as executor:
+        loaded = executor.map(lambda start: [load_nothing(path) for path in paths[start : start + BLOCK]], starts)
+        return [data for block in loaded for data in block]
+
+
 def joblib_threads() -> Callable[[list[str]], Any]:
     from joblib import Parallel, delayed
 
@@ -49,12 +59,28 @@ def wildebeest() -> Callable[[list[str]], Any]:
     return run
 
 
+def creevey() -> Callable[[list[str]], Any]:
+    from creevey import Pipeline
+
+    pipeline = Pipeline(load_nothing, [], write_nothing)
+    return lambda paths: pipeline.run(inpaths=paths, path_func=keep_path, n_jobs=2, skip_existing=False)
+
+
+def seqtools() -> Callable[[list[str]], Any]:
+    from seqtools import prefetch, smap
+
+    return lambda paths: list(prefetch(smap(load_nothing, paths), method="thread", nworkers=2, max_buffered=100))
+
+
 def main(kind: str, n_files: int) -> None:
     makers: dict[str, Callable[[], Callable[[list[str]], Any]]] = {
         "loop": lambda: loop,
         "executor_map": lambda: executor_map,
+        "blocks": lambda: blocks,
         "joblib": joblib_threads,
         "wildebeest": wildebeest,
+        "creevey": creevey,
+        "seqtools": seqtools,
     }
     run = makers[kind]()
     paths = [f"label_{number % 100:02d}/photograph_{number:08d}.jpg" for number in range(n_files)]

@@ -14,7 +14,8 @@ from usage import measured
 from tintype import Pipeline
 from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import open_executor
-from tintype.pipelines.file_work import FileItem, FileWork
+from tintype.pipelines.file_result import FileItem
+from tintype.pipelines.file_work import FileWork
 
 
 def run_with_report(n_files: int) -> None:

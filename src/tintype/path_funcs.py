@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from tintype.errors import SettingsError
@@ -105,6 +106,36 @@ def replace_dir(path: PathOrURL, outdir: PathOrURL) -> Path:
     return join_outdir_filename_extension(path, outdir)
 
 
+def combine_outdir_dirname_extension(path: PathOrURL, outdir: PathOrURL, extension: str | None = None) -> Path:
+    """Return the file's name in a folder that is called like its own, in another folder: labels stay with their files.
+
+    Parameters
+    ----------
+    path
+        A path or URL, of which the last folder and the file's name are kept. What lies directly in the root, on a
+        server or in a bucket has no folder, and goes to `outdir` itself. In a URL %20 and the like are decoded, and
+        the query is left out.
+    outdir
+        The folder.
+    extension
+        Takes the place of the last extension, ``.gz`` of ``.tar.gz``; with or without dot. None keeps it.
+
+    Raises
+    ------
+    SettingsError
+        When `path` does not end in a file's name, or its folder is ``..``, or `extension` is none. A ValueError.
+
+    Examples
+    --------
+    >>> from tintype.path_funcs import combine_outdir_dirname_extension
+    >>> combine_outdir_dirname_extension("photos/pets/cats/1.jpg", "out", ".png").as_posix()
+    'out/cats/1.png'
+    >>> combine_outdir_dirname_extension("https://example.com/pets/cats/1.jpg?w=320", "out").as_posix()
+    'out/cats/1.jpg'
+    """
+    return Path(outdir) / find_folder_name(path) / replace_extension(PurePosixPath(find_name(path)), extension)
+
+
 def keep_relative_to(path: PathOrURL, folder: PathOrURL, outdir: PathOrURL, extension: str | None = None) -> Path:
     """Return the place that a file has in one folder, subfolders included, in another folder.
 
@@ -201,6 +232,61 @@ def find_image_files(folder: PathOrURL) -> list[Path]:
     return find_files(folder, IMAGE_EXTENSIONS)
 
 
+def pair_files(*folders: PathOrURL, unmatched: Literal["error", "drop"] = "error") -> list[tuple[Path, ...]]:
+    """Return the files of several folders that belong together: an image and its mask.
+
+    Files belong together whose paths, relative to their folders and without extension, are equal.
+
+    Parameters
+    ----------
+    *folders
+        Two or more folders.
+    unmatched
+        What becomes of a file that is not in every folder: an ``"error"``, or ``"drop"`` leaves it out.
+
+    Returns
+    -------
+    list of tuple of pathlib.Path
+        Sorted; each with one path from each folder, in their order. What a pipeline of
+        :func:`tintype.pipelines.load_each` takes as `inpaths`.
+
+    Raises
+    ------
+    SettingsError
+        When a file lacks a partner, or two files of a folder have one name but for the extension; names them.
+
+    Examples
+    --------
+    >>> import skimage
+    >>> from tintype.path_funcs import pair_files
+    >>> data = skimage.__path__[0] + "/data"
+    >>> [image.name for image, same in pair_files(data, data, unmatched="drop")][:2]
+    ['astronaut.png', 'brick.png']
+    """
+    by_name = [_by_relative_stem(Path(folder)) for folder in folders]
+    names = sorted(set().union(*by_name))
+    whole = [name for name in names if all(name in files for files in by_name)]
+    if unmatched == "error" and len(whole) < len(names):
+        name = min(set(names) - set(whole))
+        has = next(files[name] for files in by_name if name in files)
+        lacks = next(folder for folder, files in zip(folders, by_name, strict=True) if name not in files)
+        raise SettingsError(
+            f"{has} has no partner in {os.fspath(lacks)} ({len(names) - len(whole):,} of {len(names):,} have none): "
+            "add it, or leave such files out with unmatched='drop'"
+        )
+    return [tuple(files[name] for files in by_name) for name in whole]
+
+
+def _by_relative_stem(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by their relative paths without extension."""
+    files: dict[str, Path] = {}
+    for path in walk_files(folder):
+        other = files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+        if other is not path:
+            raise SettingsError(f"{other} and {path} differ in their extensions alone: leave one out")
+    return files
+
+
 def walk_files(folder: PathOrURL, extensions: str | Iterable[str] | None = None) -> Iterator[Path]:
     """Yield the paths that :func:`find_files` returns, in the same order, without holding more than a folder of them.
 
@@ -260,14 +346,37 @@ def is_url(path: PathOrURL) -> bool:
 
 def find_name(path: PathOrURL) -> str:
     """Return the file's name at the end of a path or URL, one that cannot lead out of a folder."""
+    name = take_path(path).name
+    if name in {"", ".."} or "\0" in name:
+        raise SettingsError(
+            f"{os.fspath(path)!r} does not end in a file's name: give a path function that makes one up"
+        )
+    return name
+
+
+def find_folder_name(path: PathOrURL) -> str:
+    """Return the name of the folder that a file is in, nothing when it is in none, and never one that leads out."""
+    name = take_path(path).parent.name
+    if name == ".." or "\0" in name:
+        raise SettingsError(f"{os.fspath(path)!r} does not say what its folder is called: give a path without '..'")
+    return name
+
+
+def take_path(path: PathOrURL) -> PurePath:
+    """Return a path as it is, and of a URL its path, decoded."""
     text = os.fspath(path)
+    if not is_url(text):
+        return Path(text)
     try:
-        name = PurePosixPath(unquote(urlsplit(text).path)).name if is_url(text) else Path(text).name
+        return PurePosixPath(unquote(urlsplit(give_slash_back(text)).path))
     except ValueError as error:
         raise SettingsError(f"{text!r} is no URL ({error}): leave it out, or mend it") from error
-    if name in {"", ".."} or "\0" in name:
-        raise SettingsError(f"{text!r} does not end in a file's name: give a path function that makes one up")
-    return name
+
+
+def give_slash_back(url: str) -> str:
+    """Return a URL with both slashes before its host, of which pathlib takes one."""
+    scheme, _, rest = url.partition(":")
+    return url if rest.startswith("//") or scheme.lower() == "file" else f"{scheme}:/{rest}"
 
 
 def replace_extension(path: PurePath, extension: str | None) -> PurePath:

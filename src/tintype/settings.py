@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tintype.errors import SettingsError
 
@@ -62,6 +62,24 @@ def count_usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def read_triggers() -> tuple[str, ...]:
+    """Read ``[tintype] triggers`` alone: it is asked for with each stage, whenever Luigi asks what is complete."""
+    from luigi import configuration
+
+    return _read_names(configuration.get_config(), "triggers", TRIGGERS, TRIGGERS)
+
+
+def _read_names(config: Any, name: str, default: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    text = str(config.get("tintype", name, ",".join(default)))
+    names = tuple(part.strip() for part in text.split(",") if part.strip() and part.strip() != "none")
+    unknown = sorted(set(names) - set(known)) if known else []
+    if unknown:
+        raise SettingsError(
+            f"[tintype] {name} = {text!r} in Luigi's configuration: {unknown[0]!r} is none of {', '.join(known)}"
+        )
+    return names
+
+
 def read_settings() -> Settings:
     """Read the ``[tintype]`` section of Luigi's configuration as it is now.
 
@@ -94,16 +112,6 @@ def read_settings() -> Settings:
             )
         return choices[text]
 
-    def read_names(name: str, default: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ...]:
-        text = str(config.get("tintype", name, ",".join(default)))
-        names = tuple(part.strip() for part in text.split(",") if part.strip() and part.strip() != "none")
-        unknown = sorted(set(names) - set(known)) if known else []
-        if unknown:
-            raise SettingsError(
-                f"[tintype] {name} = {text!r} in Luigi's configuration: {unknown[0]!r} is none of {', '.join(known)}"
-            )
-        return names
-
     def read_text(name: str) -> str | None:
         return str(config.get("tintype", name, "")).strip() or None
 
@@ -113,8 +121,8 @@ def read_settings() -> Settings:
         n_jobs=read_int("n_jobs", count_usable_cores()),
         durable=read_choice("durable", "true", truth) == "true",
         progress=progress[read_choice("progress", "auto", {name: name for name in progress})],
-        triggers=read_names("triggers", TRIGGERS, TRIGGERS),
-        track_versions=read_names("track_versions", ()),
+        triggers=_read_names(config, "triggers", TRIGGERS, TRIGGERS),
+        track_versions=_read_names(config, "track_versions", ()),
         max_image_pixels=read_int("max_image_pixels", DEFAULT_MAX_IMAGE_PIXELS),
         s3_endpoint=read_text("s3_endpoint"),
         s3_region=read_text("s3_region"),

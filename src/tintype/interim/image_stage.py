@@ -17,7 +17,7 @@ from tintype.pipelines.file_work import LoadFunc
 from tintype.pipelines.several_inputs import load_each, unpacked
 from tintype.settings import read_settings
 from tintype.tasks.file_stage import FileStage
-from tintype.tasks.rows import InputRow
+from tintype.tasks.rows import InputRow, RowBatch, Trouble
 from tintype.write_funcs.image import write_image
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Processed = npt.NDArray[np.uint8] | None | Iterator[tuple[str, npt.NDArray[np.uint8]]]
 
-EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 
 
 class ImageStage(FileStage):
@@ -52,7 +52,7 @@ class ImageStage(FileStage):
 
     layer = "interim"
     image_format: str = "jpeg"
-    """What is written: ``jpeg``, ``png`` or ``webp``."""
+    """What is written: ``jpeg``, ``png``, ``webp`` or ``tiff``."""
     quality: int = 95
     """Of JPEG and WebP, 1 to 100."""
     path_matters = False
@@ -112,3 +112,10 @@ class ImageStage(FileStage):
     def outpath(self, row: InputRow) -> str:
         """Return the input's own path with the extension of the format that is written."""
         return os.path.splitext(row.inpath)[0] + EXTENSIONS[self.image_format]
+
+    def outpaths(self, batch: RowBatch) -> list[str | Trouble]:
+        """Return the output path of each input of a batch."""
+        if type(self).outpath is not ImageStage.outpath or batch.trouble is not None:
+            return super().outpaths(batch)
+        extension = EXTENSIONS[self.image_format]
+        return [os.path.splitext(inpath)[0] + extension for inpath in batch.inpaths]

@@ -1,4 +1,10 @@
+from .arrays import load_array as load_array
 from .files import load_bytes as load_bytes
 from .image import decode_image as decode_image
 from .image import load_image as load_image
+from .resized import decode_resized_image as decode_resized_image
+from .resized import load_resized_image as load_resized_image
 from .s3 import load_bytes_from_s3 as load_bytes_from_s3
+from .s3_images import load_image_from_s3 as load_image_from_s3
+from .urls import load_bytes_from_url as load_bytes_from_url
+from .urls import load_image_from_url as load_image_from_url

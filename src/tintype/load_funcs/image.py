@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
-import struct
-from typing import IO, TYPE_CHECKING
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from PIL import Image, ImageCms, ImageFile
-
-from tintype.errors import ImageError, ImageTooLargeError, SettingsError
+from tintype.errors import SettingsError
+from tintype.load_funcs.jpeg import NO_MARGINS, START, Margins, decode_jpeg, read_header
+from tintype.load_funcs.pillow_formats import decode_with_pillow, refuse_to_pad, refuse_too_large
 from tintype.settings import DEFAULT_MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    import numpy as np
     from numpy.typing import NDArray
 
-PROGRAMS = frozenset({"EPS"})
-"""Formats that are not read, because to decode one is to run it: PostScript."""
 
-KNOWN_MODES = ("L", "RGB", "RGBA")
-"""Pillow's names for the three kinds of array that are returned."""
+TargetSize = tuple[int, int] | Callable[[int, int], tuple[int, int]]
+"""(width, height) in pixels, or a function that is given those of the whole image, upright, and returns such a pair."""
 
-CONVERSIONS = {"1": "L", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB"}
-"""Pillow's other modes without transparency, and what each becomes."""
-
-EXIF_ORIENTATION = 0x0112
-
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What brings an image with this EXIF orientation upright."""
+MAX_JPEG_BYTES = 2**28
+"""Larger files are not read into memory as a whole, but left to Pillow."""
 
 
-def load_image(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS) -> NDArray[np.uint8]:
+class DecodedImage(NamedTuple):
+    """An image that may have been decoded at a reduced scale."""
+
+    pixels: NDArray[np.uint8]
+    """Shape (rows, columns), (rows, columns, 3) or (rows, columns, 4)."""
+    full_size: tuple[int, int]
+    """(width, height) in pixels of the whole image, upright."""
+
+
+def load_image(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
+    target_size: TargetSize | None = None,
+) -> NDArray[np.uint8]:
     """Return the image in a file.
 
     Reads every format that Pillow can, told by content and not by extension, except PostScript, which would have to
@@ -59,6 +57,12 @@ def load_image(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_IM
     max_pixels
         Images with more pixels (rows times columns) are errors, found before anything is decoded. This limit holds
         in place of Pillow's own; only some of its decoders, such as those of WebP and TIFF, obey that one too.
+    target_size
+        A hint that a smaller image will do: its (width, height) in pixels, or a function that is called with the
+        width and height of the upright image and returns them. A JPEG is then decoded at the smallest of 1/8, 1/4
+        and 1/2 of its size at which neither side is below the one wanted, which is quicker. So the result may have
+        any size between the wanted and the full one; images in other formats come in full. For an image of exactly
+        that size, see :func:`load_resized_image`.
 
     Returns
     -------
@@ -76,24 +80,30 @@ def load_image(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_IM
         When the file is empty, damaged, no image, or truncated before its last pixel; or holds numbers that are no
         colours: floats, or integers beyond 16 bits. A ValueError.
     SettingsError
-        When ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES`` is set: then nobody can tell a truncated file from a whole one.
+        When `target_size` is no size; or ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES`` is set: then nobody can tell a
+        truncated file from a whole one.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> import skimage
     >>> from tintype.load_funcs import load_image
-    >>> image = load_image(Path(skimage.__file__).parent / "data" / "astronaut.png")
+    >>> folder = Path(skimage.__file__).parent / "data"
+    >>> image = load_image(folder / "astronaut.png")
     >>> image.shape, image.dtype
     ((512, 512, 3), dtype('uint8'))
+    >>> load_image(folder / "retina.jpg", target_size=(300, 300)).shape  # of 1411 x 1411 pixels
+    (353, 353, 3)
     """
-    name = os.fspath(path)
-    with open(path, "rb") as file:
-        return decode_safely(file, name, max_pixels, os.fstat(file.fileno()).st_size)
+    return load_at_least(path, max_pixels=max_pixels, target_size=target_size).pixels
 
 
 def decode_image(
-    data: bytes, name: str = "the image", *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
+    data: bytes,
+    name: str = "the image",
+    *,
+    max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
+    target_size: TargetSize | None = None,
 ) -> NDArray[np.uint8]:
     r"""Return the image in the bytes of a file, as :func:`load_image` does.
 
@@ -105,6 +115,8 @@ def decode_image(
         What messages call it: its path or URL.
     max_pixels
         Images with more pixels (rows times columns) are errors.
+    target_size
+        A hint that a smaller image will do, as for :func:`load_image`.
 
     Returns
     -------
@@ -115,6 +127,8 @@ def decode_image(
     ------
     ImageError
         When the bytes are no whole image; ImageTooLargeError when it has too many pixels.
+    SettingsError
+        As for :func:`load_image`.
 
     Examples
     --------
@@ -122,135 +136,71 @@ def decode_image(
     >>> decode_image(b"P5 2 1 255 \x00\xff")
     array([[  0, 255]], dtype=uint8)
     """
-    return decode_safely(io.BytesIO(data), name, max_pixels, len(data))
+    return decode_at_least(data, name, max_pixels=max_pixels, target_size=target_size).pixels
 
 
-def decode_safely(file: IO[bytes], name: str, max_pixels: int, size_bytes: int) -> NDArray[np.uint8]:
-    """Decode the first frame in an open file; whatever goes wrong with its bytes is an ImageError."""
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise SettingsError(
-            f"PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set, so that {name} would load as a whole image even if it is "
-            "truncated: set it to False"
-        )
-    try:
-        return decode(file, name, max_pixels)
-    except (ImageError, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(
-            f"{name} is larger than Pillow allows ({error}): leave it out, or raise PIL.Image.MAX_IMAGE_PIXELS "
-            "and max_pixels"
-        ) from error
-    except Exception as error:  # decoders meet bad bytes with errors of every type
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk failed, not the decoder
-        raise ImageError(
-            f"{name} ({size_bytes:,} bytes) cannot be decoded: {str(error) or type(error).__name__}; "
-            "fetch it again or leave it out"
-        ) from error
-
-
-def decode(file: IO[bytes], name: str, max_pixels: int) -> NDArray[np.uint8]:
-    """Decode the first frame in an open file; `name` is for messages. Raises whatever the decoder raises."""
-    image = open_image(file, name)
-    check_size(image, name, max_pixels)
-    image.load()
-    check_size(image, name, max_pixels)  # some headers lie about their frames
-    turn = UPRIGHT.get(read_orientation(image))
-    image_read = to_known_mode(image, name)
-    return np.array(image_read if turn is None else image_read.transpose(turn))
-
-
-def open_image(file: IO[bytes], name: str) -> ImageFile.ImageFile:
-    """Read the header of an image, like ``PIL.Image.open`` but without Pillow's own limits.
-
-    Those are set for all threads at once. They would warn about images below our limit, and refuse them below a higher
-    one.
-    """
-    prefix = file.read(16)
-    if not prefix:
-        raise ImageError(f"{name} is empty (0 bytes): fetch it again or leave it out")
-    reasons = []
-    for format_name in list_formats():
-        factory, accept = Image.OPEN[format_name]
-        accepted = accept is None or accept(prefix)
-        if isinstance(accepted, str):
-            reasons.append(accepted)
-        elif accepted:
+def load_at_least(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int,
+    target_size: TargetSize | None = None,
+    margins: Margins = NO_MARGINS,
+) -> DecodedImage:
+    """Return the image in a file, perhaps reduced, with its full size."""
+    name = os.fspath(path)
+    with open(path, "rb", buffering=0) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if size_bytes <= MAX_JPEG_BYTES and file.read(len(START)) == START:
             file.seek(0)
-            try:
-                return factory(file, "")
-            except (SyntaxError, IndexError, TypeError, struct.error) as error:
-                # What Pillow takes for "not this format". One that asks for no prefix is tried on everything.
-                if accept is not None:
-                    reasons.append(f"{format_name}: {error}")
-    because = "; ".join([f"it begins with {prefix!r}", *reasons])
-    raise ImageError(f"{name} is no image that can be read ({because}): fetch it again or leave it out")
+            return decode_at_least(file.read(), name, max_pixels=max_pixels, target_size=target_size, margins=margins)
+        file.seek(0)
+        with io.BufferedReader(file) as buffered:
+            return decode_in_full(buffered, name, max_pixels, size_bytes, target_size)
 
 
-def list_formats() -> Iterator[str]:
-    """Yield the names of Pillow's formats, common ones first; the others are imported when they are asked for."""
-    seen = set(PROGRAMS)
-    for import_plugins in (Image.preinit, Image.init):
-        import_plugins()
-        formats = [format_name for format_name in Image.ID if format_name not in seen]
-        seen.update(formats)
-        yield from formats
+def decode_at_least(
+    data: bytes,
+    name: str,
+    *,
+    max_pixels: int,
+    target_size: TargetSize | None = None,
+    margins: Margins = NO_MARGINS,
+) -> DecodedImage:
+    """Return the image in the bytes of a file, perhaps reduced, with its full size."""
+    header = read_header(data)
+    if header is not None:
+        refuse_to_pad(name)
+        refuse_too_large(*header.stored_size, name, max_pixels)
+        wanted = None if target_size is None else read_target_size(target_size, header.full_size)
+        pixels = decode_jpeg(data, header, name, wanted, margins)
+        if pixels is not None:
+            return DecodedImage(pixels, header.full_size)
+    return decode_in_full(io.BytesIO(data), name, max_pixels, len(data), target_size)
 
 
-def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    """Refuse an image with more pixels than the limit."""
-    columns, rows = image.size
-    if rows * columns > max_pixels:
-        raise ImageTooLargeError(
-            f"{name} has {rows:,} x {columns:,} = {rows * columns:,} pixels, and the limit is {max_pixels:,}: "
-            "leave it out, or raise max_pixels (for stages: max_image_pixels in [tintype])"
-        )
+def decode_in_full(
+    file: IO[bytes], name: str, max_pixels: int, size_bytes: int, target_size: TargetSize | None
+) -> DecodedImage:
+    """Return the whole image in an open file."""
+    refuse_to_pad(name)
+    pixels = decode_with_pillow(file, name, max_pixels, size_bytes)
+    height, width = pixels.shape[:2]
+    if target_size is not None:
+        read_target_size(target_size, (width, height))
+    return DecodedImage(pixels, (width, height))
 
 
-def read_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 when there is none or when it cannot be read: then the pixels still can."""
+def read_target_size(target_size: TargetSize, full_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the wanted (width, height) of an image, or say why it is none."""
+    wanted = target_size(*full_size) if callable(target_size) else target_size
     try:
-        return int(image.getexif().get(EXIF_ORIENTATION, 1))
-    except (SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, OSError, EOFError, struct.error):
-        return 1
-
-
-def to_known_mode(image: Image.Image, name: str) -> Image.Image:
-    """Convert an image to gray, RGB or RGBA with 8 bits a channel."""
-    if image.mode.startswith("I"):
-        return drop_low_byte(image, name)
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.has_transparency_data:
-        return image if image.mode == "RGBA" else image.convert("RGBA")
-    if image.mode in KNOWN_MODES:
-        return image
-    if image.mode == "LAB":
-        return convert_lab(image)
-    if image.mode not in CONVERSIONS:
-        raise ImageError(
-            f"{name} holds pixels of Pillow's mode {image.mode}, which are no colours from 0 to 255: write a load "
-            "function that scales them"
+        width, height = wanted
+        width, height = operator.index(width), operator.index(height)
+    except (TypeError, ValueError):
+        width = height = 0
+    if width < 1 or height < 1:
+        raise SettingsError(
+            f"target_size={target_size!r} makes {wanted!r} of an image of {full_size!r}: give (width, height), whole "
+            "numbers of pixels, at least 1"
         )
-    return image.convert(CONVERSIONS[image.mode])
-
-
-def drop_low_byte(image: Image.Image, name: str) -> Image.Image:
-    """Scale gray of 16 bits, which may be stored in 32, to 8 bits."""
-    values = np.asarray(image)
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high > 65535:
-        raise ImageError(
-            f"{name} holds integers from {low} to {high}, which are no 16-bit gray (0 to 65535): write a load function "
-            "that scales them"
-        )
-    return Image.fromarray((values >> 8).astype(np.uint8))
-
-
-def convert_lab(image: Image.Image) -> Image.Image:
-    """Convert CIE L*a*b* to sRGB, which Pillow leaves to its colour management."""
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    assert converted is not None  # None is for conversions in place
-    return converted
+    return width, height

@@ -22,10 +22,13 @@ class Watchdog:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_running = False
+        self._is_over = False
 
     def watch(self, sock: socket.socket, deadline: float) -> None:
         """Cut `sock` when the monotonic clock passes `deadline`, unless this thread calls :meth:`forget` first."""
         with self._lock:
+            if self._is_over:
+                _cut(sock)  # its request was sent while the others were cut
             self._watched[threading.get_ident()] = (deadline, sock)
             if not self._is_running:
                 self._is_running = True
@@ -37,11 +40,11 @@ class Watchdog:
             self._watched.pop(threading.get_ident(), None)
 
     def cut_all(self) -> None:
-        """Cut every socket that is watched."""
+        """Cut every socket that is watched, now or later."""
         with self._lock:
+            self._is_over = True
             for _, sock in self._watched.values():
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+                _cut(sock)
 
     def _run(self) -> None:
         idle_rounds = 0
@@ -51,9 +54,13 @@ class Watchdog:
                 now = monotonic()
                 expired = [key for key, (deadline, _) in self._watched.items() if now > deadline]
                 for key in expired:
-                    with suppress(OSError):
-                        self._watched.pop(key)[1].shutdown(socket.SHUT_RDWR)
+                    _cut(self._watched.pop(key)[1])
                 idle_rounds = 0 if self._watched else idle_rounds + 1
                 if idle_rounds > 50:
                     self._is_running = False
                     return
+
+
+def _cut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

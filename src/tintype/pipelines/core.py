@@ -8,13 +8,15 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from tintype.executors.pools import ExecutorKind
-from tintype.pipelines.file_work import Catch, FileWork, LoadFunc, Op, WriteFunc
+from tintype.pipelines.file_work import Catch, FileWork, LoadFunc, Op, SkipFunc, WriteFunc
 from tintype.pipelines.file_writers import WholeFileWriter
+from tintype.pipelines.one_file import OneFile
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tintype.pipelines.run import ExceptionTypes, PathFunc, PathLike
+    from tintype.pipelines.run import ExceptionTypes
+    from tintype.pipelines.run_plan import PathFunc, PathLike
 
 
 class Pipeline:
@@ -29,7 +31,8 @@ class Pipeline:
         Called with a path or URL; returns data in memory.
     ops
         Functions of one argument, applied in turn: a list, a single callable, or None. An op that returns None drops
-        the file: nothing is written.
+        the file: nothing is written. An op (or load function) that is a generator of (suffix, data) makes several
+        results of one file: the ops after it get each, and ``cat.jpg`` with the suffix ``-left`` is ``cat-left.jpg``.
     write_func
         Called with the data and the path to write it to; None writes nothing, for pipelines that only record columns.
 
@@ -70,7 +73,7 @@ class Pipeline:
         names = [_name(self.load_func), *map(_name, self.ops)]
         if self.write_func is not None:
             names.append(_name(self.write_func))
-        return f"Pipeline({' > '.join(names)})"
+        return f"{type(self).__name__}({' > '.join(names)})"
 
     @property
     def ops(self) -> Sequence[Op]:
@@ -89,95 +92,117 @@ class Pipeline:
             if not callable(op):
                 raise TypeError(f"op {op!r} is a {type(op).__name__}, not a function of one argument")
 
-    def __call__(self, inpath: PathLike, outpath: PathLike | None = None) -> Any:
+    def __call__(self, inpath: Any, outpath: PathLike | None = None) -> Any:
         """Put one file through the pipeline.
+
+        Nothing is skipped and nothing is caught. Outside a run, what functions record goes nowhere.
 
         Parameters
         ----------
         inpath
             What the load function takes: a path or a URL.
         outpath
-            Where the result goes, whole or not at all; None writes nothing.
+            Where the result goes, whole or not at all; None writes nothing. Of several results each goes to this path
+            with its suffix before the extension, all of them or none.
 
         Returns
         -------
         object
-            The data after the last op; None when an op dropped the file.
+            The data after the last op; None when an op dropped the file. When the load function or an op is a
+            generator of several results, the list of (suffix, data) of those that were not dropped.
+
+        Examples
+        --------
+        >>> from tintype import Pipeline
+        >>> def halve(word):
+        ...     yield "-left", word[: len(word) // 2]
+        ...     yield "-right", word[len(word) // 2 :]
+        >>> Pipeline(load_func=str, ops=[halve, str.upper])("tintype")
+        [('-left', 'TIN'), ('-right', 'TYPE')]
         """
-        data = self.load_func(inpath)
-        for op in self._ops:
-            data = op(data)
-            if data is None:
-                return None
-        if outpath is not None and self.write_func is not None:
-            os.makedirs(os.path.dirname(os.fspath(outpath)) or ".", exist_ok=True)
-            WholeFileWriter(self.write_func)(data, os.fspath(outpath))
-        return data
+        writer = WholeFileWriter(self.write_func) if self.write_func is not None and outpath is not None else None
+        return OneFile(self._ops, writer, os.fspath(outpath) if outpath is not None else None).work(
+            self.load_func(inpath)
+        )
 
     def run(
         self,
-        inpaths: Iterable[PathLike],
+        inpaths: Iterable[PathLike | tuple[PathLike, ...]],
         path_func: PathFunc | None,
         n_jobs: int,
-        *,
         skip_existing: bool = False,
+        skip_func: SkipFunc | None = None,
         exceptions_to_catch: ExceptionTypes | None = None,
         executor: ExecutorKind | Executor = "threads",
+        *,
+        progress: bool | None = None,
     ) -> pd.DataFrame:
         """Put many files through the pipeline, outside any stage.
 
-        Every output is written whole or not at all, so a later run may trust the files it finds.
+        Every output is written whole or not at all, so a later run may trust the files it finds. Files that fail are
+        logged as errors, files that are left out in one warning a run, by the logger ``tintype.pipelines``.
 
         Parameters
         ----------
         inpaths
-            Paths or URLs; read once, may be a generator.
+            Paths or URLs, or tuples of them where several files are worked on together, see
+            :class:`tintype.pipelines.load_each`. Read once, may be a generator.
         path_func
             Called with an input path; returns its output path. None for a pipeline that writes nothing.
         n_jobs
             Files worked on at once, at least 1.
         skip_existing
-            Leave an input out when its output is already there.
+            Leave an input out when there is a file at its output path. It looks at that path only: of an input with
+            several results, whose files have suffixes, it knows nothing; write a `skip_func` for those.
+        skip_func
+            Called with the input path and the output path, in the worker, so it may be slow, as a request to a server
+            is; when what it returns is true, the input is left out. It may fail as any other function may.
         exceptions_to_catch
             Exception type, or tuple of types: a file that raises one becomes a row of the report. By default nothing
             is caught.
         executor
             ``"threads"``; ``"processes"``, for ops that hold Python's interpreter lock (the functions must then be
             picklable); or any ``concurrent.futures.Executor``.
+        progress
+            Whether to show a bar on the terminal. None shows one when the run takes more than half a second in the
+            main thread of a program whose standard error is a terminal.
 
         Returns
         -------
         pandas.DataFrame
-            The run report: one row per input in the order of `inpaths`, indexed by ``inpath``, with the columns
-            ``outpath``, ``skipped_existing``, ``exception_handled``, ``error_type``, ``error``, ``seconds``,
-            ``time_finished`` (UTC) and the recorded ones.
+            The run report: one row per input in the order of `inpaths`, also when one comes twice, indexed by
+            ``inpath`` (several that are worked on together are joined by `` + ``), with the columns ``outpath``,
+            ``skipped_existing`` (by `skip_existing` or `skip_func`), ``exception_handled``, ``error_type``, ``error``,
+            ``seconds`` (of the whole input), ``time_finished`` (UTC) and the recorded ones. An input with several
+            results has a row for each.
 
         Raises
         ------
         FileError
             When a file fails with an exception that is not to be caught. It names the file, the exception is its
-            cause, and the rows that were finished are its ``run_report``.
+            cause, and the rows that were finished are its ``run_report``, as they are that of a KeyboardInterrupt.
         CollisionError
-            When two inputs would become one output; raised before any work is done.
+            When two inputs would become one output; raised before any work is done. The suffixes of several results
+            are known only after it: then at the end, with the ``run_report``.
         SettingsError
             When an argument cannot be used: `inpaths` is a single path, `n_jobs` is less than 1, `exceptions_to_catch`
             holds what is no exception type, or the functions cannot be sent to a worker process.
+
+        Examples
+        --------
+        >>> from tintype import Pipeline
+        >>> report = Pipeline(load_func=int).run(["1", "2", "x"], None, n_jobs=2, exceptions_to_catch=ValueError)
+        >>> report["error_type"].fillna("").to_list()
+        ['', '', 'ValueError']
         """
-        from tintype.pipelines.run import run_over_files
+        from tintype.pipelines.run import RunOptions, run_over_files
 
-        def make_work(catch: Catch) -> FileWork:
+        def make_work(catch: Catch, skip_func: SkipFunc | None) -> FileWork:
             writer = WholeFileWriter(self.write_func) if self.write_func is not None else None
-            return FileWork(self.load_func, self.ops, writer, catch=catch)
+            return FileWork(self.load_func, self.ops, writer, catch=catch, skip_func=skip_func)
 
-        return run_over_files(
-            make_work,
-            inpaths,
-            path_func,
-            n_jobs,
-            skip_existing=skip_existing,
-            exceptions_to_catch=exceptions_to_catch,
-            executor=executor,
-        )
+        options = RunOptions(n_jobs, skip_existing, skip_func, exceptions_to_catch, executor, progress)
+        return run_over_files(make_work, inpaths, path_func, options)
 
 
 def _name(function: object) -> str:

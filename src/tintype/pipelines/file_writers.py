@@ -92,8 +92,13 @@ class WholeFileWriter:
             return self._write_beside(data, path), (None, None)
 
         temporaries, written = _all_or_none(results, write)
-        for temporary, path in zip(temporaries, paths, strict=True):
-            os.replace(temporary, path)
+        try:
+            for temporary, path in zip(temporaries, paths, strict=True):
+                os.replace(temporary, path)
+        finally:
+            for temporary in temporaries:  # those that are left when a rename is refused
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
         return written
 
     def _write_beside(self, data: Any, path: str) -> str:

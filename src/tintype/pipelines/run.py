@@ -2,63 +2,102 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tintype.errors import CollisionError, FileError, SettingsError
+from tintype.errors import CollisionError, SettingsError
 from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import ExecutorKind, open_executor
-from tintype.manifest.schema import Status
-from tintype.pipelines.file_result import FileItem, FileResult, describe, result_without_work
-from tintype.pipelines.file_work import Catch, FileWork
+from tintype.pipelines.file_result import FileItem, FileResult, show_inpath
+from tintype.pipelines.file_work import Catch, FileWork, SkipFunc
 from tintype.pipelines.file_writers import sweep_temporaries
-from tintype.pipelines.run_report import make_run_report
+from tintype.pipelines.run_plan import PathFunc, PathLike, RunPlan, plan_run
+from tintype.pipelines.run_progress import RunProgress
+from tintype.pipelines.run_report import ReportRows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger("tintype.pipelines")
 
 ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
-PathLike = str | os.PathLike[str]
-PathFunc = Callable[[Any], PathLike]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run; :meth:`tintype.Pipeline.run` describes each."""
+
+    n_jobs: int
+    skip_existing: bool
+    skip_func: SkipFunc | None
+    exceptions_to_catch: ExceptionTypes | None
+    executor: ExecutorKind | Executor
+    progress: bool | None
 
 
 def run_over_files(
-    make_work: Callable[[Catch], FileWork],
-    inpaths: Iterable[PathLike],
+    make_work: Callable[[Catch, SkipFunc | None], FileWork],
+    inpaths: Iterable[PathLike | tuple[PathLike, ...]],
     path_func: PathFunc | None,
-    n_jobs: int,
-    *,
-    skip_existing: bool,
-    exceptions_to_catch: ExceptionTypes | None,
-    executor: ExecutorKind | Executor,
+    options: RunOptions,
 ) -> pd.DataFrame:
-    """Run one work over many files; :meth:`tintype.Pipeline.run` describes the other parameters."""
+    """Run one work over many files, and return the run report.
+
+    Whatever ends the run early, Ctrl-C too, has the report so far as its ``run_report``.
+    """
+    catch = _as_tuple(options.exceptions_to_catch)
+    work = make_work(catch, _choose_skip_func(options, path_func))
     if isinstance(inpaths, str | bytes | os.PathLike):
         raise SettingsError(f"inpaths is the single path {os.fspath(inpaths)!r}: give a list of paths")
-    catch = _as_tuple(exceptions_to_catch)
-    work = make_work(catch)
     if path_func is None and work.writer is not None:
         raise SettingsError("path_func is None, but the pipeline writes: give a function from input to output path")
-    results: list[FileResult] = []
-    items = list(_plan(inpaths, path_func, catch, results))
-    _refuse_collisions(items)
-    if skip_existing:
-        items = list(_skip_existing(items, results))
-    sweep_temporaries({os.path.dirname(item.outpath) for item in items if item.outpath is not None})
-    with open_executor(executor, n_jobs) as pool:
-        run: BlockRun[FileItem, FileResult] = BlockRun(pool, work, items, n_jobs=n_jobs)
+    rows = ReportRows()
+    try:
+        plan = plan_run(list(inpaths), path_func, catch, rows)
+        _log_failures(plan.failed)
+        _work_through(plan, work, rows, options)
+        if rows.has_parts:
+            _refuse_shared_results(rows)
+    except BaseException as error:
+        error.run_report = rows.to_frame()  # type: ignore[attr-defined]
+        raise
+    n_skipped = rows.count_skipped()
+    if n_skipped:
+        logger.warning("%d of %d files were left out, as skip_existing or skip_func says", n_skipped, plan.n_inputs)
+    return rows.to_frame()
+
+
+def _work_through(plan: RunPlan, work: FileWork, rows: ReportRows, options: RunOptions) -> None:
+    """Work on all files, and collect their rows whatever ends the run."""
+    with (
+        open_executor(options.executor, options.n_jobs) as pool,
+        RunProgress(plan.n_inputs, wanted=options.progress) as progress,
+    ):
+        sweep_temporaries(plan.folders)
+        run: BlockRun[FileItem, FileResult] = BlockRun(pool, work, plan.items, n_jobs=options.n_jobs)
+        n_failed = len(plan.failed)
         try:
             for finished in run:
-                results.extend(finished)
-        except BaseException as error:
-            results.extend(run.stop())
-            if isinstance(error, FileError):
-                error.run_report = make_run_report(results)
+                rows.add(finished)
+                n_failed += _log_failures(finished)
+                progress.advance(len(finished), n_failed=n_failed)
+        except BaseException:
+            finished = run.stop()
+            rows.add(finished)
+            _log_failures(finished)
             raise
-    return make_run_report(results)
+
+
+def _log_failures(results: Sequence[FileResult]) -> int:
+    """Log each file that failed; return how many did."""
+    failed = [result for result in results if result.error_type is not None]
+    for result in failed:
+        logger.error("%s: %s: %s", show_inpath(result.inpath), result.error_type, result.error)
+    return len(failed)
 
 
 def _as_tuple(exceptions: ExceptionTypes | None) -> Catch:
@@ -71,35 +110,49 @@ def _as_tuple(exceptions: ExceptionTypes | None) -> Catch:
     return catch
 
 
-def _plan(
-    inpaths: Iterable[PathLike], path_func: PathFunc | None, catch: Catch, results: list[FileResult]
-) -> Iterator[FileItem]:
-    """Give each input its output path; an input whose path cannot be told becomes a result at once."""
-    for index, inpath in enumerate(inpaths):
-        try:
-            yield FileItem(index, inpath, os.fspath(path_func(inpath)) if path_func is not None else None)
-        except catch as error:
-            results.append(result_without_work(index, inpath, Status.FAILED, error=error))
-        except Exception as error:
-            raise FileError(f"{inpath}: {type(error).__name__}: {describe(error)}") from error
+def _choose_skip_func(options: RunOptions, path_func: PathFunc | None) -> SkipFunc | None:
+    """Return the one function that says which files are left out, of the two ways to ask for it."""
+    skip_func = options.skip_func
+    is_exception = isinstance(skip_func, type) and issubclass(skip_func, BaseException)
+    if is_exception or not (skip_func is None or callable(skip_func)):
+        raise SettingsError(
+            f"skip_func is {skip_func!r}, not a function of input path and output path; the order is inpaths, "
+            "path_func, n_jobs, skip_existing, skip_func, exceptions_to_catch, executor"
+        )
+    if skip_func is not None and path_func is None:
+        raise SettingsError("skip_func is given, but path_func is None: give a function from input to output path")
+    if not options.skip_existing:
+        return skip_func
+    return _output_exists if skip_func is None else _ExistsOr(skip_func)
 
 
-def _refuse_collisions(items: Iterable[FileItem]) -> None:
-    inpaths: dict[str, Any] = {}
-    for item in items:
-        if item.outpath is None:
-            continue
-        other = inpaths.setdefault(os.path.normpath(item.outpath), item.inpath)
-        if other is not item.inpath and str(other) != str(item.inpath):
+def _output_exists(inpath: object, outpath: str) -> bool:
+    return os.path.isfile(outpath)
+
+
+@dataclass(frozen=True)
+class _ExistsOr:
+    """Skip what exists, and what another function says. A class so that worker processes can be sent it."""
+
+    skip_func: SkipFunc
+
+    def __call__(self, inpath: Any, outpath: str) -> Any:
+        return os.path.isfile(outpath) or self.skip_func(inpath, outpath)
+
+
+def _refuse_shared_results(rows: ReportRows) -> None:
+    """Refuse results of two inputs that became one file: suffixes are not known before the work."""
+    owners: dict[str, str] = {}
+    for inpath, outpath in _written(rows):
+        other = owners.setdefault(os.path.normpath(outpath), inpath)
+        if other != inpath:
             raise CollisionError(
-                f"{other} and {item.inpath} would both become {item.outpath}: "
-                "give a path_func that keeps them apart, such as join_outdir_hashed_path_extension"
+                f"results of {other} and of {inpath} both became {outpath}, and only one of them is there: "
+                "yield other suffixes, or give a path_func that keeps them apart"
             )
 
 
-def _skip_existing(items: Iterable[FileItem], results: list[FileResult]) -> Iterator[FileItem]:
-    for item in items:
-        if item.outpath is not None and os.path.isfile(item.outpath):
-            results.append(result_without_work(item.number, item.inpath, Status.SKIPPED, outpath=item.outpath))
-        else:
-            yield item
+def _written(rows: ReportRows) -> Iterator[tuple[str, str]]:
+    for inpath, outpath in zip(rows.inpaths, rows.outpaths, strict=True):
+        if outpath is not None:
+            yield show_inpath(inpath), outpath

@@ -45,6 +45,36 @@ def check_result(result: Any) -> tuple[str, Any]:
     return suffix, data
 
 
+def put_through(data: Any, ops: Sequence[Op]) -> Any:
+    """Return the data of one of several results after the last op; None when an op dropped it."""
+    for op in ops:
+        data = op(data)
+        if data is None:
+            return None
+        if type(data) is GeneratorType:
+            raise TypeError(
+                f"the op {op!r} yields several results of what is one of several itself: yield all of them in one op"
+            )
+    return data
+
+
+def result_path(outpath: str, suffix: str, taken: set[str]) -> str:
+    """Return the path of one of several results, and add it to those that are taken.
+
+    Raises
+    ------
+    ValueError
+        When the suffix leads out of the folder, or was yielded before.
+    """
+    path = add_suffix(outpath, suffix)
+    if ".." in suffix.split("/"):
+        raise ValueError(f"the suffix {suffix!r} leads out of the folder: yield one without '..'")
+    if path in taken:
+        raise ValueError(f"the suffix {suffix!r} was yielded twice: give each result a suffix of its own")
+    taken.add(path)
+    return path
+
+
 class SeveralResults:
     """Put what a generator yields through the rest of the pipeline, and write all of it or nothing.
 
@@ -66,6 +96,7 @@ class SeveralResults:
         self._outpath = outpath if work.writer is not None else None
         self._columns = columns
         self._made: list[tuple[str | None, dict[str, Any]]] = []
+        self._paths: set[str] = set()
 
     def write(self, results: Iterator[Any]) -> list[FilePart]:
         """Work on all results; return those that were not dropped."""
@@ -81,7 +112,7 @@ class SeveralResults:
 
     def _data(self, results: Iterator[Any]) -> Iterator[tuple[Any, str]]:
         """Yield the data and the path of each result, to be written before the next one is made."""
-        generated = dict(self._columns)
+        generated = self._columns  # so that they are in the file's own row when there are no results
         while True:
             # What the generator records counts from then on; what ops and writing add is of one result alone.
             current_file.columns = generated
@@ -91,10 +122,7 @@ class SeveralResults:
                 return
             own = dict(generated)
             current_file.columns, current_file.written = own, None
-            for op in self._ops:
-                data = op(data)
-                if data is None:
-                    break
+            data = put_through(data, self._ops)
             if data is None and self._ops:
                 continue
             path = self._path(suffix)
@@ -107,10 +135,6 @@ class SeveralResults:
         """Return the path of one result, with its folder made."""
         if self._outpath is None:
             return None
-        path = add_suffix(self._outpath, suffix)
-        if ".." in path.split("/"):
-            raise ValueError(f"the suffix {suffix!r} leads out of the folder: yield one without '..'")
-        if any(path == other for other, _ in self._made):
-            raise ValueError(f"the suffix {suffix!r} was yielded twice: give each result a suffix of its own")
+        path = result_path(self._outpath, suffix, self._paths)
         self._work.make_folder(self._work.out_folder + path)
         return path

@@ -81,7 +81,9 @@ class DescribeImages(FileStage):
                 value if isinstance(value, pa.Array) else make_array(value, field.type)
                 for field, value in zip(schema, values, strict=True)
             ]
-            described = make_array([status == Status.RECORDED for status in batch["status"]], pa.bool_())
+            status = batch["status"]
+            names = status.to_pylist() if isinstance(status, pa.Array) else status
+            described = make_array([name == Status.RECORDED for name in names], pa.bool_())
             yield pa.Table.from_arrays(arrays, schema=schema).filter(described)
 
 

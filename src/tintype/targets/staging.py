@@ -335,10 +335,7 @@ class Staging:
     def _recover(self) -> None:
         """Undo what an interrupted replacement left: put the old directory back, or sweep it."""
         for old in self.path.parent.glob(f"{glob.escape(str(self._sibling('old', '').name))}*"):
-            if not os.path.lexists(self.path) and read_stamp(old) is not None:
-                os.rename(old, self.path)
-                logger.warning("%s: put back after an interrupted replacement", self.path)
-            else:
+            if not put_back(old, self.path):
                 remove_tree(old)
         for trash in self.path.parent.glob(f"{glob.escape(str(self._sibling('trash', '').name))}*"):
             remove_tree(trash)
@@ -352,6 +349,7 @@ class Staging:
                 prove_files(self.files, (self.rows, self.added), retry_failed=False)
                 for folder in self.folder.glob("earlier-*"):
                     shutil.rmtree(folder)
+            self.earlier = EarlierResults([])
 
     def _make_stamp(self, summary: ManifestSummary) -> Stamp:
         return Stamp(
@@ -387,6 +385,18 @@ class Staging:
                     os.rename(old, self.path)
                 raise
             os.rename(old, self.files)
+
+
+def put_back(old: Path, path: Path) -> bool:
+    """Return a directory that was moved aside to its place when nothing took it; whether that was so.
+
+    The directory's lock is held.
+    """
+    if os.path.lexists(path) or read_stamp(old) is None:
+        return False
+    os.rename(old, path)
+    logger.warning("%s: put back after an interrupted replacement", path)
+    return True
 
 
 def refuse_stray(path: Path) -> None:

@@ -14,10 +14,17 @@ import luigi
 def significant_parameters(task: luigi.Task) -> dict[str, str]:
     """Return the serialised value of each significant parameter, but for ``base_dir``: moving changes nothing."""
     return {
-        name: parameter.serialize(getattr(task, name))
+        name: _serialize(parameter, getattr(task, name))
         for name, parameter in task.get_params()
         if parameter.significant and name != "base_dir"
     }
+
+
+def _serialize(parameter: Any, value: Any) -> str:
+    """Return a value as Luigi writes it; 2 for a FloatParameter as 2.0, so that one value has one name."""
+    if type(value) is int and isinstance(parameter, luigi.FloatParameter | luigi.OptionalFloatParameter):
+        value = float(value)
+    return str(parameter.serialize(value))
 
 
 def changed_parameters(task: luigi.Task) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from luigi.task import Task, flatten
@@ -27,20 +28,40 @@ def identity(task: Task) -> TaskIdentity:
 _claims: WeakValueDictionary[str, Task] = WeakValueDictionary()
 
 
-def upstream_first(task: Task) -> list[Task]:
-    """Return `task` and everything above it, each once, what is required before what requires it."""
-    ordered: list[Task] = []
+class Node(NamedTuple):
+    """A task and what it requires."""
+
+    task: Task
+    requires: Any
+    """What ``task.requires()`` returned: a task, or tasks in a list or a dict."""
+
+    def upstream(self) -> list[Task]:
+        """Return the tasks that are required."""
+        return list(flatten(self.requires))
+
+
+def walk_upstream_first(task: Task) -> list[Node]:
+    """Return `task` and everything above it, each once and asked once, what is required before what requires it."""
+    ordered: list[Node] = []
     seen: set[TaskIdentity] = set()
-    waiting: list[tuple[Task, bool]] = [(task, False)]
+    waiting: list[Task | Node] = [task]
     while waiting:
-        current, is_expanded = waiting.pop()
-        if is_expanded:
+        current = waiting.pop()
+        if isinstance(current, Node):
             ordered.append(current)
         elif identity(current) not in seen:
             seen.add(identity(current))
-            waiting.append((current, True))
-            waiting.extend((required, False) for required in flatten(current.requires()))
+            required = current.requires()
+            # A generator would be empty when it is asked again.
+            node = Node(current, list(required) if isinstance(required, Iterator) else required)
+            waiting.append(node)
+            waiting.extend(node.upstream())
     return ordered
+
+
+def upstream_first(task: Task) -> list[Task]:
+    """Return `task` and everything above it, each once, what is required before what requires it."""
+    return [node.task for node in walk_upstream_first(task)]
 
 
 def claim_directory(task: Task, folder: str) -> None:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import os
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import luigi
-from luigi.task import flatten
+from luigi.task import flatten, getpaths
 
 from tintype.errors import SettingsError
 from tintype.manifest.schema import columns_schema, mark_staying, mark_undigested
 from tintype.recipe import Keep, Reason, Rebuild, Recipe, decide
-from tintype.settings import TRIGGERS, read_settings
+from tintype.settings import TRIGGERS, read_settings, read_triggers
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.staging import Staging
 from tintype.tasks.attributes import changed_parameters, plain_attributes, significant_parameters
 from tintype.tasks.failures import Failures
-from tintype.tasks.graph import TaskIdentity, claim_directory, identity, upstream_first
+from tintype.tasks.graph import TaskIdentity, claim_directory, identity, walk_upstream_first
 from tintype.tasks.inputs import input_digest, input_name
 from tintype.tasks.interruption import stoppable
 from tintype.tasks.naming import directory_name
@@ -69,6 +70,9 @@ class Stage(luigi.Task):
     undigested_columns: ClassVar[frozenset[str]] = frozenset()
     """Columns that do not count when two builds are compared, here and in the stages below that carry them: they differ
     from one build to the next."""
+    own_settings: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that are not handed to the stage above. Luigi's ``requires`` hands over all that have one name, so
+    that of two filters in a row the first would work with the settings of the second."""
     triggers: ClassVar[Collection[str] | None] = None
     """What has the directory built again when it differs: any of ``version``, ``parameters``, ``inputs`` and ``code``;
     when None, ``[tintype] triggers``."""
@@ -81,6 +85,7 @@ class Stage(luigi.Task):
             "max_failure_rate",
             "undigested_columns",
             "triggers",
+            "own_settings",
             "not_in_recipe",
             "base_dir",
             "n_jobs",
@@ -100,6 +105,22 @@ class Stage(luigi.Task):
         """Pickle as class and parameters: what Luigi hangs on a running task stays in its process."""
         return partial(type(self), **self.param_kwargs), ()
 
+    def clone(self, cls: type[luigi.Task] | None = None, **changed: Any) -> Any:
+        """Return a task of another class with the parameters of this one that it has too, but for its own settings.
+
+        Parameters
+        ----------
+        cls
+            The other class; without it the new task is of this one's class, and all parameters are kept.
+        **changed
+            Parameters of the new task that have other values.
+        """
+        if cls is None or cls is type(self) or not self.own_settings:
+            return super().clone(cls, **changed)
+        names = {name for name, _ in cls.get_params()}
+        handed = {name: getattr(self, name) for name in names - self.own_settings if hasattr(self, name)}
+        return cls(**handed | {name: value for name, value in changed.items() if name in names})
+
     def output(self) -> DirectoryTarget:
         """Return the directory that this stage publishes."""
         if self.layer not in LAYERS:
@@ -107,8 +128,16 @@ class Stage(luigi.Task):
                 f"{type(self).__name__}.layer is {self.layer!r}: set it to 'raw', 'interim' or 'processed', "
                 "or derive the class from one in tintype.raw, tintype.interim or tintype.processed"
             )
-        name = directory_name(self.get_task_family(), changed_parameters(self))
-        return DirectoryTarget(Path(self.base_dir).expanduser() / self.layer / name)
+        return DirectoryTarget(Path(self.base_dir).expanduser() / self.layer / self._directory_name)
+
+    # A task's parameters never change, and Luigi asks for its output and its completeness many times.
+    @cached_property
+    def _directory_name(self) -> str:
+        return directory_name(self.get_task_family(), changed_parameters(self))
+
+    @cached_property
+    def _parameters(self) -> Mapping[str, str]:
+        return significant_parameters(self)
 
     def complete(self) -> bool:
         """Return whether everything above is complete and this directory is what the recipe asks for.
@@ -123,14 +152,31 @@ class Stage(luigi.Task):
             When another task of this process writes the same directory.
         """
         is_complete: dict[TaskIdentity, bool] = {}
-        for task in upstream_first(self):
+        for node in walk_upstream_first(self):
+            task = node.task
             if isinstance(task, Stage):
                 claim_directory(task, task.output().path)
-                above = (is_complete[identity(required)] for required in flatten(task.requires()))
-                is_complete[identity(task)] = all(above) and isinstance(task.decide(), Keep)
+                above = (is_complete[identity(required)] for required in node.upstream())
+                with task.requiring(node.requires):
+                    is_complete[identity(task)] = all(above) and isinstance(task.decide(), Keep)
             else:
                 is_complete[identity(task)] = bool(task.complete())
         return is_complete[identity(self)]
+
+    @contextmanager
+    def requiring(self, required: Any) -> Iterator[None]:
+        """Take `required` for what ``requires()`` returns, until the end of the block: a walk asks each task once."""
+        self._required_now = required
+        try:
+            yield
+        finally:
+            self._required_now = None
+
+    _required_now: Any = None
+
+    def input(self) -> Any:
+        """Return the outputs of what is required, in the same structure."""
+        return getpaths(self.requires() if self._required_now is None else self._required_now)
 
     def recipe(self) -> Recipe:
         """Return everything that decides the bytes of this directory, as it is now."""
@@ -138,7 +184,7 @@ class Stage(luigi.Task):
         return Recipe(
             family=self.get_task_family(),
             version=str(self.version),
-            parameters={name: value for name, value in significant_parameters(self).items() if name not in left_out},
+            parameters={name: value for name, value in self._parameters.items() if name not in left_out},
             attributes=plain_attributes(type(self), stop=Stage, ignored=left_out),
             inputs=self.input_digests(),
         )
@@ -179,7 +225,7 @@ class Stage(luigi.Task):
         return Rebuild(tuple(reasons)) if reasons else Keep()
 
     def _triggers(self) -> Collection[str]:
-        triggers = read_settings().triggers if self.triggers is None else self.triggers
+        triggers = read_triggers() if self.triggers is None else self.triggers
         unknown = sorted(set(triggers) - set(TRIGGERS))
         if unknown or isinstance(triggers, str):
             raise SettingsError(

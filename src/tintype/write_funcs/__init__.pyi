@@ -1,3 +1,4 @@
+from .arrays import write_array as write_array
 from .files import copy_file as copy_file
 from .files import link_file as link_file
 from .files import reuse_file as reuse_file
