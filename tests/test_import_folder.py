@@ -15,6 +15,7 @@ from luigi.configuration import get_config
 
 from tintype import raw
 from tintype.errors import SettingsError, TooManyFailuresError
+from tintype.raw import import_folder
 from tintype.tasks import FileStage
 from tintype.tasks.failures import Failures
 
@@ -344,16 +345,6 @@ def test_a_folder_that_goes_after_the_import_leaves_it_complete(source, n_import
 # Files that vanish, and links to nothing
 
 
-def remove_before_listing(source, monkeypatch):
-    original = Photos.rows
-
-    def rows(self):
-        (source / "b.txt").unlink()
-        return original(self)
-
-    monkeypatch.setattr(Photos, "rows", rows)
-
-
 def remove_after_listing(source, monkeypatch):
     original = Photos.rows
 
@@ -383,11 +374,14 @@ def test_a_file_that_vanishes_is_a_row_where_that_is_allowed_and_the_next_run_lo
     assert not task.complete()
 
 
-def test_a_file_that_vanishes_before_the_listing_is_simply_not_there(source, monkeypatch):
-    remove_before_listing(source, monkeypatch)
-    task = Photos(base_dir=str(source.parent / "data"), folder=str(source))
-    task.run()
-    assert "b.txt" not in paths_of(task)
+def test_the_folder_is_listed_once_a_run_so_that_what_is_built_is_what_was_decided(source, monkeypatch):
+    n_listings = []
+    original = import_folder.walk_sorted
+    monkeypatch.setattr(
+        import_folder, "walk_sorted", lambda *args, **named: n_listings.append(1) or original(*args, **named)
+    )
+    Photos(base_dir=str(source.parent / "data"), folder=str(source)).run()
+    assert len(n_listings) == 1
 
 
 def test_a_folder_that_vanishes_while_it_is_walked_is_no_error(source, monkeypatch):
@@ -478,5 +472,11 @@ def test_two_names_that_differ_in_case_only_are_two_files(tmp_path):
 def test_asking_whether_it_is_complete_reads_no_file(source, monkeypatch):
     task = import_from(source)
     monkeypatch.setattr(Failures, "count", lambda *_: pytest.fail("worked on files"))
-    monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("opened a file"))
+    original = open
+
+    def open_stamp(path, *arguments, **options):
+        assert Path(path).name == "_stamp.json"
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", open_stamp)
     assert task.complete()

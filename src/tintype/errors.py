@@ -29,6 +29,7 @@ and the cure::
     │   └── SourceUnreachableError (ConnectionError)  no connection, or one that broke
     ├── ArchiveError (ValueError)           an archive that is broken, or over a limit
     │   └── MemberError                     one member of an archive that cannot be taken
+    ├── CodeChangedError (RuntimeError)     a source file was changed after it was loaded; what runs cannot be read
     ├── FileError (RuntimeError)            one file stopped the run; names the file
     └── TooManyFailuresError (RuntimeError) more files failed than the stage allows
 """
@@ -164,6 +165,10 @@ class ArchiveError(TintypeError, ValueError):
 
 class MemberError(ArchiveError):
     """One member of an archive cannot be taken: its name leads out, it is there twice, it is a link or a device."""
+
+
+class CodeChangedError(TintypeError, RuntimeError):
+    """A source file was changed after this process had loaded it, so that the code that runs cannot be read."""
 
 
 class FileError(TintypeError, RuntimeError):

@@ -257,11 +257,15 @@ def pair_files(*folders: PathOrURL, unmatched: Literal["error", "drop"] = "error
 
     Examples
     --------
-    >>> import skimage
+    >>> import tempfile
     >>> from tintype.path_funcs import pair_files
-    >>> data = skimage.__path__[0] + "/data"
-    >>> [image.name for image, same in pair_files(data, data, unmatched="drop")][:2]
-    ['astronaut.png', 'brick.png']
+    >>> from tintype.write_funcs import write_bytes
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_bytes(b"", f"{folder}/images/cats/1.jpg")
+    ...     write_bytes(b"", f"{folder}/masks/cats/1.png")
+    ...     [(image, mask)] = pair_files(f"{folder}/images", f"{folder}/masks")
+    >>> image.name, mask.name
+    ('1.jpg', '1.png')
     """
     by_name = [_by_relative_stem(Path(folder)) for folder in folders]
     names = sorted(set().union(*by_name))

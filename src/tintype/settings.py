@@ -69,6 +69,13 @@ def read_triggers() -> tuple[str, ...]:
     return _read_names(configuration.get_config(), "triggers", TRIGGERS, TRIGGERS)
 
 
+def read_track_versions() -> tuple[str, ...]:
+    """Read ``[tintype] track_versions`` alone."""
+    from luigi import configuration
+
+    return _read_names(configuration.get_config(), "track_versions", ())
+
+
 def _read_names(config: Any, name: str, default: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ...]:
     text = str(config.get("tintype", name, ",".join(default)))
     names = tuple(part.strip() for part in text.split(",") if part.strip() and part.strip() != "none")

@@ -1,12 +1,21 @@
 __all__ = [
+    "ChangedRow",
+    "Condition",
     "DirectoryDigest",
+    "FilteredRows",
     "Manifest",
+    "ManifestDifference",
+    "ManifestRows",
     "ManifestSummary",
+    "ManifestTotals",
     "ManifestWriter",
     "Status",
+    "compare",
 ]
 
+from .conditions import Condition
+from .difference import ChangedRow, ManifestDifference, ManifestTotals, compare
 from .digest import DirectoryDigest
-from .reader import Manifest
+from .reader import FilteredRows, Manifest, ManifestRows
 from .schema import Status
 from .writer import ManifestSummary, ManifestWriter

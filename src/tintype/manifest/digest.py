@@ -59,9 +59,10 @@ class DirectoryDigest:
         if extras is None:
             keys = [f"{path}\0{digest}" for path, digest in zip(outpaths, digests, strict=True) if path is not None]
         else:
+            texts = _Texts()
             keys = [
-                f"{path}\0{digest}\0{_to_json(values)}"
-                for path, digest, values in zip(outpaths, digests, extras, strict=True)
+                f"{path}\0{digest}\0{texts[values]}"
+                for path, digest, values in zip(outpaths, digests, map(tuple, extras), strict=True)
                 if path is not None
             ]
         self._sum = (self._sum + _sum_up([sha256(key.encode()).digest() for key in keys])) % _MODULUS
@@ -71,6 +72,14 @@ class DirectoryDigest:
         """Return the digest of all results added so far: 64 hex digits."""
         names = f":{_to_json(self._extra_names)}" if self._extra_names else ""
         return sha256(f"{self._count}:{self._sum:064x}{names}".encode()).hexdigest()
+
+
+class _Texts(dict[tuple[Any, ...], str]):
+    """The JSON of some values, made once: labels and groups repeat. Of one column all values have one type."""
+
+    def __missing__(self, values: tuple[Any, ...]) -> str:
+        text = self[values] = _to_json(values)
+        return text
 
 
 def _sum_up(digests: list[bytes]) -> int:

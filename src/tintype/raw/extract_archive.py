@@ -93,7 +93,7 @@ class ArchiveStage(Stage):
     def input_digests(self) -> Mapping[str, str]:
         """Return the archive's name, size, and time of change or ETag."""
         stamp = self.output().stamp()
-        if stamp is not None and not self.check_source and self._state_of_run is None:
+        if stamp is not None and not self.check_source and not self.has_looked_at("state"):
             return stamp.recipe.inputs
         try:
             return {"archive": self._state().digest}
@@ -102,16 +102,6 @@ class ArchiveStage(Stage):
                 raise
             logger.warning("%s; %s stays as it was extracted", error, self.output())
             return stamp.recipe.inputs
-
-    def run(self) -> None:
-        """Decide, and build and publish the directory if it is not what is asked for."""
-        # Asked for once a run, so that one state is in the recipe and is what is read.
-        self._keeps_state = True
-        try:
-            super().run()
-        finally:
-            self._keeps_state = False
-            self._state_of_run = None
 
     def build(self, staging: Staging) -> None:
         """Extract every member that an earlier run has not finished."""
@@ -135,16 +125,9 @@ class ArchiveStage(Stage):
         source.check_unchanged(state)
         failures.stop_when_too_many(target.path)
 
-    _keeps_state = False
-    _state_of_run: ArchiveState | None = None
-
     def _state(self) -> ArchiveState:
-        if self._state_of_run is not None:
-            return self._state_of_run
-        state = self.source().describe()
-        if self._keeps_state:
-            self._state_of_run = state
-        return state
+        """Return what the archive is: asked for once a run, so that one state is in the recipe and is what is read."""
+        return self.once("state", self.source().describe)
 
 
 class ExtractArchive(ArchiveStage):

@@ -72,7 +72,7 @@ class ImportFolder(FileStage):
 
     def rows(self) -> InputRows:
         """Return the files of the folder as they are now, in the order of their names."""
-        listing = Listing(self._entries())
+        listing = self._listing()
         if next(iter(listing), None) is None:
             logger.warning(
                 "%s: there are no files to import in %s (patterns %s, exclude %s)",
@@ -91,9 +91,14 @@ class ImportFolder(FileStage):
             logger.warning("%s is not there (any more): %s stays as it was imported", self.folder, self.output())
             return stamp.recipe.inputs
         digest = sha256()
-        for path, description in self._entries():
+        # Outside a run nobody reads the listing again, so it is not stored.
+        for path, description in self._entries() if self._look is None else self._listing():
             digest.update(f"{path}\0{description}\n".encode("utf-8", "surrogateescape"))
         return {"folder": digest.hexdigest()}
+
+    def _listing(self) -> Listing:
+        """Return the files of the folder, during a run the same each time."""
+        return self.once("listing", lambda: Listing(self._entries()))
 
     def _entries(self) -> Iterator[tuple[str, str]]:
         """Yield the path of each file, and its size and time of change as text: empty when it cannot be looked at."""

@@ -117,7 +117,6 @@ class S3Folder(FileStage):
 
     def rows(self) -> InputRows:
         """Return the objects, as the bucket lists them now."""
-        self._published = self._last_build()
         return self._listing().rows
 
     def load_arguments(self, batch: RowBatch) -> Sequence[WantedObject]:
@@ -125,7 +124,8 @@ class S3Folder(FileStage):
         if not {"key", "etag", "size"} <= set(batch.carried.schema.names):
             raise SettingsError(f"{batch.inpaths[0]} was not listed: let rows() give what S3Folder.rows() gives")
         keys, etags, sizes = (batch.carried.column(name).to_pylist() for name in ("key", "etag", "size"))
-        known = self._published.find(keys) if self._published is not None else [None] * len(keys)
+        published = self.once("published", self._last_build)
+        known = published.find(keys) if published is not None else [None] * len(keys)
         folder = self.output().path
         wanted = []
         for key, etag, size, row in zip(keys, etags, sizes, known, strict=True):
@@ -142,22 +142,10 @@ class S3Folder(FileStage):
         """Return the label of an object: by default the last folder of its key below the prefix, None at the top."""
         return label_of_folder(inpath)
 
-    def run(self) -> None:
-        """List the bucket, decide, and build and publish the directory if it is not what is asked for."""
-        self._keeps_listing = True
-        try:
-            super().run()
-        finally:
-            self._keeps_listing = False
-            self._listing_of_run = None
-            if self._published is not None:
-                self._published.close()
-                self._published = None
-
     def input_digests(self) -> Mapping[str, str]:
         """Return the digest of the listing: key, ETag and size of each object, in any order."""
         stamp = self.output().stamp()
-        if stamp is not None and not self.check_source and self._listing_of_run is None:
+        if stamp is not None and not self.check_source and not self.has_looked_at("listing"):
             return stamp.recipe.inputs
         try:
             return {"objects": self._listing().digest}
@@ -166,10 +154,6 @@ class S3Folder(FileStage):
                 raise
             logger.warning("%s; %s stays as it was brought in", error, self.output())
             return stamp.recipe.inputs
-
-    _keeps_listing = False
-    _listing_of_run: _Listing | None = None
-    _published: ManifestLookup | None = None
 
     def _last_build(self) -> ManifestLookup | None:
         target = self.output()
@@ -181,12 +165,7 @@ class S3Folder(FileStage):
 
     def _listing(self) -> _Listing:
         """Return the bucket's listing; during a run the same one each time."""
-        if self._listing_of_run is not None:
-            return self._listing_of_run
-        listing = _Listing(self._records(), self.carried_columns)
-        if self._keeps_listing:
-            self._listing_of_run = listing
-        return listing
+        return self.once("listing", lambda: _Listing(self._records(), self.carried_columns))
 
     def _records(self) -> Iterator[dict[str, Any]]:
         wanted = Patterns(self.patterns, self.exclude)

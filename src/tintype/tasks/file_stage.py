@@ -6,7 +6,6 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from luigi.task import flatten
@@ -128,24 +127,6 @@ class FileStage(Stage):
     def interrupt(self) -> None:
         """End what the workers wait for: called when a build is stopped."""
 
-    def run(self) -> None:
-        """Decide, and build and publish the directory if it is not what is asked for."""
-        with self._one_look():
-            super().run()
-
-    @contextmanager
-    def _one_look(self) -> Iterator[None]:
-        """Ask for the rows once until the end of the block, so that a source that changes meanwhile does not matter."""
-        try:
-            yield
-        finally:
-            if self._reuse_of_run is not None:
-                self._reuse_of_run.close()
-            self._rows_of_run = self._reuse_of_run = None
-
-    _rows_of_run: InputRows | None = None
-    _reuse_of_run: Reuse | None = None
-
     def forecast(self) -> Forecast:
         """Return how many files a build would take over, work on and remove, as things are now. Changes nothing.
 
@@ -154,26 +135,26 @@ class FileStage(Stage):
         target = self.output()
         recipe = self.recipe()
         decision = self.decide(recipe)
-        with self._one_look():
+        with self.one_look():
             staged = look_at_staging(target.folder, recipe)
             if isinstance(decision, Keep):
                 return Forecast()
-            reuse = self._find_reuse(self._rows, keeps_unchanged=decision.keeps_unchanged)
-            self._reuse_of_run = reuse
+            reuse = self._find_reuse(keeps_unchanged=decision.keeps_unchanged)
             published = target.manifest() if target.exists() else None
             return count_files(self._rows, published, reuse, staged)
 
     @property
     def _rows(self) -> InputRows:
-        if self._rows_of_run is None:
-            rows: object = self.rows()
-            if not isinstance(rows, InputRows):
-                raise SettingsError(
-                    f"{type(self).__name__}.rows() returned a {type(rows).__name__}: "
-                    "return RecordRows(lambda: records, columns), or another InputRows"
-                )
-            self._rows_of_run = rows
-        return self._rows_of_run
+        return self.once("rows", self._checked_rows)
+
+    def _checked_rows(self) -> InputRows:
+        rows: object = self.rows()
+        if not isinstance(rows, InputRows):
+            raise SettingsError(
+                f"{type(self).__name__}.rows() returned a {type(rows).__name__}: "
+                "return RecordRows(lambda: records, columns), or another InputRows"
+            )
+        return rows
 
     def build(self, staging: Staging) -> None:
         """Put every input through the pipeline that an earlier run has not finished."""
@@ -181,8 +162,8 @@ class FileStage(Stage):
         pipeline = self.pipeline()
         rows = self._rows
         manifest_schema(self.extra_schema())  # two columns of one name are told before any work is done
-        self._reuse_of_run = reuse = self._find_reuse(rows, keeps_unchanged=staging.keeps_unchanged)
-        failures = Failures(self.max_failure_rate, self._plan(rows, pipeline, staging))
+        reuse = self._find_reuse(keeps_unchanged=staging.keeps_unchanged)
+        failures = Failures(self.max_failure_rate, self._plan(rows, pipeline, staging, reuse))
         folder = self.input_folder()
         work = FileWork(
             load_func=pipeline.load_func,
@@ -271,33 +252,37 @@ class FileStage(Stage):
         """Yield the rows of the inputs, column by column; for what :meth:`build` makes from all of them."""
         staging.rows.flush()
         recorded = columns_schema(self.recorded_columns)
-        return file_batches(staging.rows, self._rows, recorded, self._reuse_of_run, self.outpaths)
+        reuse = self.once("reuse", lambda: None)
+        return file_batches(staging.rows, self._rows, recorded, reuse, self.outpaths)
 
-    def _plan(self, rows: InputRows, pipeline: Pipeline, staging: Staging) -> int:
+    def _plan(self, rows: InputRows, pipeline: Pipeline, staging: Staging, reuse: Reuse | None) -> int:
         """Return the number of inputs; note them, and refuse two that would become one output."""
         finder = CollisionFinder(staging.folder, self.collision_cure)
         total = 0
         with InputsWriter(staging.folder) as inputs:
             for batch in rows.batches():
                 inputs.write(*batch.identities())
-                if self._reuse_of_run is not None:
-                    self._reuse_of_run.plan(batch)
+                if reuse is not None:
+                    reuse.plan(batch)
                 if pipeline.write_func is not None:
                     finder.add([outpath for outpath in self.outpaths(batch) if isinstance(outpath, str)])
                 total += len(batch)
         finder.check(lambda: self._pairs(rows))
         return total
 
-    def _find_reuse(self, rows: InputRows, *, keeps_unchanged: bool) -> Reuse | None:
+    def _find_reuse(self, *, keeps_unchanged: bool) -> Reuse | None:
         """Return what can be taken over from the published directory; None when nothing can."""
+        return self.once("reuse", lambda: self._make_reuse() if keeps_unchanged and self.reuses_results else None)
+
+    def _make_reuse(self) -> Reuse | None:
         target = self.output()
         stamp = target.stamp()
-        if not (self.reuses_results and keeps_unchanged) or stamp is None or stamp.files_in is not None:
+        if stamp is None or stamp.files_in is not None:
             return None
         order = find_order(target, stamp)
         return Reuse.find(
             target,
-            rows,
+            self._rows,
             list(self.recorded_columns),
             with_path=self.path_matters,
             retried=None if order is None or order.kind != "retry" else order.error_types,

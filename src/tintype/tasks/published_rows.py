@@ -80,9 +80,11 @@ class PublishedRows:
             The columns that they carry.
         """
         import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
         keys = self._keys(inpaths, digests, carried)
-        hashes = np.fromiter(map(hash, keys), np.int64, len(keys))
+        hashes = _hash(keys)
         places = np.searchsorted(self._hashes, hashes)
         places[places == len(self._hashes)] = 0
         found = np.full(len(keys), -1, np.int64)
@@ -92,9 +94,8 @@ class PublishedRows:
         found[is_hit] = self._rows[places[is_hit]]
         # Equal hashes are all but always equal keys; another key would be a wrong file, so each is compared.
         hits = np.flatnonzero(is_hit)
-        for hit, key in zip(hits.tolist(), self._keys_of(self.take(found[hits])), strict=True):
-            if key != keys[hit]:
-                found[hit] = -1
+        is_same = pc.equal(self._keys_of(self.take(found[hits])), keys.take(pa.array(hits)))
+        found[hits[~np.asarray(is_same.fill_null(False))]] = -1
         return found
 
     def with_parts(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -136,14 +137,14 @@ class PublishedRows:
         last: tuple[Any, ...] = ()
         for batch in manifest.batches(["inpath", "input_digest", "status", "error_type", *self._carried]):
             keys = self._keys_of(batch)
-            hashes.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
+            hashes.append(_hash(keys))
             is_good = pc.not_equal(batch.column("status"), str(Status.FAILED))
             if self._retried is not None:
                 left = pc.invert(pc.is_in(batch.column("error_type"), value_set=pa.array(sorted(self._retried))))
                 is_good = pc.or_(is_good, left)
             usable.append(np.asarray(pc.and_(batch.column("input_digest").is_valid(), is_good)))
             if self._has_parts:
-                named = list(zip(batch.column("inpath").to_pylist(), keys, strict=True))
+                named = list(zip(batch.column("inpath").to_pylist(), keys.to_pylist(), strict=True))
                 again.append(np.array([one == other for one, other in zip([last, *named], named, strict=False)], bool))
                 last = named[-1] if named else last
             else:
@@ -162,13 +163,13 @@ class PublishedRows:
         self._rows = first[order]
         self._hashes = hashes[first][order]
 
-    def _keys_of(self, table: pa.Table | pa.RecordBatch) -> list[str]:
+    def _keys_of(self, table: pa.Table | pa.RecordBatch) -> pa.Array:
         return self._keys(table.column("inpath"), table.column("input_digest"), table)
 
     def _keys(
         self, inpaths: pa.Array | Sequence[str], digests: pa.Array, carried: pa.RecordBatch | pa.Table
-    ) -> list[str]:
-        """Return what inputs are found by, as text."""
+    ) -> pa.Array:
+        """Return what inputs are found by, as text; null for an input without a digest."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -176,14 +177,24 @@ class PublishedRows:
         if self._with_path:
             columns.append(make_array(list(inpaths), pa.string()) if isinstance(inpaths, list) else inpaths)
         if len(columns) == 1:
-            return list(digests.to_pylist())
+            return _whole(digests)
         texts = pc.binary_join_element_wise(
             *(column.cast(pa.string()) for column in columns),
             _SEPARATOR,
             null_handling="replace",
             null_replacement=_MISSING,
         )
-        return list(texts.to_pylist())
+        return _whole(texts)
 
     def _read_group_afresh(self, group: int) -> pa.Table:
         return self._parquet.read_row_group(group, columns=self._columns)
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column if not hasattr(column, "combine_chunks") else column.combine_chunks()
+
+
+def _hash(texts: pa.Array) -> npt.NDArray[np.int64]:
+    import numpy as np
+
+    return np.fromiter(map(hash, texts.to_pylist()), np.int64, len(texts))

@@ -46,10 +46,10 @@ def file_batches(
         Says where the result of each input goes; needed with `reuse`.
     """
     for batch in rows.batches():
-        columns = journal.columns(batch.start, batch.start + len(batch))
         if reuse is not None and outpaths is not None and reuse.covers(batch).any():
-            yield _with_reused(columns, batch, recorded, reuse, outpaths(batch))
+            yield _with_reused(journal, batch, recorded, reuse, outpaths(batch))
             continue
+        columns = journal.columns(batch.start, batch.start + len(batch))
         if None in columns["status"]:
             missing = batch.inpaths[columns["status"].index(None)]
             raise StagingError(f"the journal has no result for {missing}: run again")
@@ -62,17 +62,19 @@ def file_batches(
 
 
 def _with_reused(
-    columns: dict[str, list[Any]], batch: RowBatch, recorded: pa.Schema, reuse: Reuse, outpaths: Sequence[Any]
+    journal: Journal, batch: RowBatch, recorded: pa.Schema, reuse: Reuse, outpaths: Sequence[Any]
 ) -> Mapping[str, Any]:
     """Return the columns of a batch of which some or all inputs are taken over, as Arrow arrays."""
     import numpy as np
     import pyarrow as pa
 
-    is_done = np.array([status is not None for status in columns["status"]], bool)
+    start, stop = batch.start, batch.start + len(batch)
+    is_done = journal.has(start, stop)
     places, arrays = reuse.columns(batch, outpaths, is_done)
     done = np.flatnonzero(is_done)
     if len(done):
-        columns = {name: [values[place] for place in done.tolist()] for name, values in columns.items()}
+        known = journal.columns(start, stop)
+        columns = {name: [values[place] for place in done.tolist()] for name, values in known.items()}
         done = done[_row_for_each_part(columns)]
         _, digests = _take(None, batch.input_digests, done)
         own = {**_fixed_columns(columns, digests), **_recorded_columns(columns, recorded)}

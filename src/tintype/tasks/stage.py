@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import luigi
 from luigi.task import flatten, getpaths
 
+from tintype.code_digest import CodeDigest, digest_code
 from tintype.errors import SettingsError
 from tintype.manifest.schema import columns_schema, mark_staying, mark_undigested
 from tintype.recipe import Keep, Reason, Rebuild, Recipe, decide
-from tintype.settings import TRIGGERS, read_settings, read_triggers
+from tintype.settings import TRIGGERS, read_settings, read_track_versions, read_triggers
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.staging import Staging
 from tintype.tasks.attributes import changed_parameters, plain_attributes, significant_parameters
@@ -25,6 +26,7 @@ from tintype.tasks.failures import Failures
 from tintype.tasks.graph import TaskIdentity, claim_directory, identity, walk_upstream_first
 from tintype.tasks.inputs import input_digest, input_name
 from tintype.tasks.interruption import stoppable
+from tintype.tasks.look import Look, Value
 from tintype.tasks.naming import directory_name
 from tintype.tasks.orders import find_order
 from tintype.tasks.result_columns import added_batches
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("luigi-interface.tintype")
 
+_LUIGIS_OWN = frozenset(dir(luigi.Task))
 LAYERS = ("raw", "interim", "processed")
 
 
@@ -180,14 +183,38 @@ class Stage(luigi.Task):
 
     def recipe(self) -> Recipe:
         """Return everything that decides the bytes of this directory, as it is now."""
-        left_out = {name for base in type(self).__mro__ for name in vars(base).get("not_in_recipe", ())}
+        left_out = self._left_out()
         return Recipe(
             family=self.get_task_family(),
             version=str(self.version),
             parameters={name: value for name, value in self._parameters.items() if name not in left_out},
             attributes=plain_attributes(type(self), stop=Stage, ignored=left_out),
             inputs=self.input_digests(),
+            code=self.code().parts,
         )
+
+    def code(self) -> CodeDigest:
+        """Return the digest of the code that makes this directory, and the names of what of it cannot be read.
+
+        It is the code of this class and of everything it reaches in modules that are neither tintype's nor installed.
+        Parameters and plain class attributes do not count here: the recipe has their values.
+        """
+        left_out = self._left_out()
+        elsewhere = {name for name, _ in self.get_params()}
+        elsewhere.update(plain_attributes(type(self), stop=Stage, ignored=left_out))
+        return digest_code(
+            type(self),
+            extra=self.more_code(),
+            track_versions=read_track_versions(),
+            ignored=left_out | _LUIGIS_OWN | elsewhere,
+        )
+
+    def more_code(self) -> Iterable[object]:
+        """Return functions that make this directory and that the class does not name: those a parameter chooses."""
+        return ()
+
+    def _left_out(self) -> set[str]:
+        return {name for base in type(self).__mro__ for name in vars(base).get("not_in_recipe", ())}
 
     def input_digests(self) -> Mapping[str, str]:
         """Return the digest of each input, by a name that stays when the dataset is moved."""
@@ -233,8 +260,35 @@ class Stage(luigi.Task):
             )
         return triggers
 
+    @contextmanager
+    def one_look(self) -> Iterator[Look]:
+        """Look at what the stage works on once until the end of the block, whatever changes meanwhile."""
+        if self._look is not None:
+            yield self._look
+            return
+        self._look = Look()
+        try:
+            yield self._look
+        finally:
+            look, self._look = self._look, None
+            look.close()
+
+    def once(self, name: str, make: Callable[[], Value]) -> Value:
+        """Return a value that is made once a run, for what reads a source; outside a run it is made anew."""
+        return make() if self._look is None else self._look.once(name, make)
+
+    def has_looked_at(self, name: str) -> bool:
+        """Return whether this run has made the value of a name."""
+        return self._look is not None and name in self._look
+
+    _look: Look | None = None
+
     def run(self) -> None:
         """Decide, and build and publish the directory if it is not what is asked for."""
+        with self.one_look():
+            self._run()
+
+    def _run(self) -> None:
         target = self.output()
         claim_directory(self, target.path)
         recipe = self.recipe()

@@ -1,0 +1,6 @@
+__all__ = [
+    "CodeDigest",
+    "digest_code",
+]
+
+from .digest import CodeDigest, digest_code
