@@ -377,9 +377,12 @@ def test_a_file_that_vanishes_is_a_row_where_that_is_allowed_and_the_next_run_lo
 def test_the_folder_is_listed_once_a_run_so_that_what_is_built_is_what_was_decided(source, monkeypatch):
     n_listings = []
     original = import_folder.walk_sorted
-    monkeypatch.setattr(
-        import_folder, "walk_sorted", lambda *args, **named: n_listings.append(1) or original(*args, **named)
-    )
+
+    def walk(*arguments, **options):
+        n_listings.append(1)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(import_folder, "walk_sorted", walk)
     Photos(base_dir=str(source.parent / "data"), folder=str(source)).run()
     assert len(n_listings) == 1
 

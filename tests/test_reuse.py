@@ -13,7 +13,7 @@ from luigi.configuration import get_config
 from luigi.util import requires
 
 from tintype import Pipeline, drop, record
-from tintype.errors import FileError, TooManyFailuresError
+from tintype.errors import FileError, SettingsError, TooManyFailuresError
 from tintype.load_funcs import load_bytes
 from tintype.raw import ImportFolder
 from tintype.tasks import FileStage
@@ -432,3 +432,30 @@ def test_the_forecast_says_what_a_build_would_do(home):
 def test_the_forecast_of_what_was_never_built_is_everything(home):
     home.build(Words)
     assert home.task(Loud).forecast() == Forecast(n_computed=4)
+
+
+def test_with_the_code_trigger_off_other_code_goes_on_with_what_was_finished(home, monkeypatch):
+    get_config().set("tintype", "triggers", "version,parameters,inputs")
+    STOP_AT.append(3)
+    with pytest.raises(FileError, match="stopped on purpose"):
+        home.build(Loud, n_jobs=1)
+    STOP_AT.clear()
+    with monkeypatch.context() as other_code:
+        other_code.setattr(
+            Loud, "pipeline", lambda self: Pipeline(load_bytes, ops=[shout, note], write_func=write_bytes)
+        )
+        home.build(Loud, n_jobs=1)
+    assert WORKED == ["three", "THREE", "four", "FOUR"]
+    assert home.task(Loud).complete()
+    get_config().set("tintype", "triggers", "version,parameters,inputs,code")
+    assert not home.task(Loud).complete()
+
+
+def test_an_unknown_trigger_is_refused_by_name(home, monkeypatch):
+    get_config().set("tintype", "triggers", "version,colour")
+    with pytest.raises(SettingsError, match=r"\[tintype\] triggers = 'version,colour'.*'colour' is none of version"):
+        home.build(Loud)
+    monkeypatch.setattr(Loud, "triggers", ("colour",))
+    get_config().set("tintype", "triggers", "version")
+    with pytest.raises(SettingsError, match=r"Loud\.triggers is \('colour',\): give any of version, parameters"):
+        home.build(Loud)

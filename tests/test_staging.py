@@ -24,7 +24,7 @@ from tintype.errors import (
 from tintype.manifest.schema import MANIFEST_NAME, STAMP_NAME, columns_schema
 from tintype.pipelines.file_result import FileResult
 from tintype.recipe import Recipe
-from tintype.targets import Staging, Verification, renames
+from tintype.targets import Staging, Verification, relative_paths, renames
 from tintype.targets import begin as begin_module
 from tintype.tasks.result_columns import added_batches
 from tintype.write_funcs.files import hash_file
@@ -523,7 +523,7 @@ def test_discarding_leaves_what_is_published_and_nothing_else(path):
 def test_what_cannot_be_cleared_away_does_not_undo_the_publishing(path, monkeypatch, caplog):
     with Staging(path, RECIPE) as staging:
         put(staging, "a.txt")
-        monkeypatch.setattr(shutil, "rmtree", refuse_to_remove)
+        monkeypatch.setattr(relative_paths, "_remove_folder", refuse_to_remove)
         publish(staging)
     monkeypatch.undo()
     assert contents(path) == {"a.txt": "a.txt"}

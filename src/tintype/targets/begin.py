@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from tintype.errors import StampError
 from tintype.manifest.schema import RESERVED_NAMES
-from tintype.recipe import Recipe
+from tintype.recipe import Keep, Rebuild, Recipe, decide
+from tintype.settings import TRIGGERS
 from tintype.targets.earlier import INPUTS_NAME
 from tintype.targets.lock import LOCK_NAME
 from tintype.targets.relative_paths import remove_tree
@@ -30,9 +31,12 @@ class Beginning:
         The staging directory, locked.
     recipe
         What is to be built.
+    triggers
+        The kinds of difference between recipes that count.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, triggers: Collection[str] = TRIGGERS) -> None:
+        self._triggers = triggers
         self._folder = folder
         self._files = folder / "files"
         self._recipe = recipe
@@ -42,14 +46,16 @@ class Beginning:
         begun = self._read()
         wanted = self._recipe.to_json()
         deep = False
-        if begun is None or self._holds_replaced(begun) or not _differ_in_inputs_at_most(begun["recipe"], wanted):
+        decision = None if begun is None else decide(Recipe.from_json(begun["recipe"]), self._recipe, self._triggers)
+        is_other = isinstance(decision, Rebuild) and any(reason.trigger != "inputs" for reason in decision.reasons)
+        if begun is None or is_other or self._holds_replaced(begun):
             self._clear()
         else:
             # After a power cut a file may have its size and not its bytes.
             deep = begun.get("boot_id") != _boot_id()
             for name in RESERVED_NAMES:
                 (self._files / name).unlink(missing_ok=True)
-            if begun["recipe"] == wanted:
+            if isinstance(decision, Keep):
                 return str(begun["build_id"]), deep
             self._set_aside()
         begun = {"build_id": uuid.uuid4().hex, "boot_id": _boot_id(), "recipe": wanted}
@@ -61,7 +67,8 @@ class Beginning:
     def _read(self) -> dict[str, Any] | None:
         try:
             begun = json.loads((self._folder / RECIPE_NAME).read_bytes())
-            return {**begun, "recipe": begun["recipe"], "build_id": begun["build_id"]}
+            Recipe.from_json(begun["recipe"])
+            return {**begun, "build_id": begun["build_id"]}
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
@@ -92,10 +99,6 @@ class Beginning:
                 os.rename(path, earlier / path.name)
         for path in (inputs, *self._folder.glob("rows-*.jsonl"), *self._folder.glob("added-*.jsonl")):
             path.unlink(missing_ok=True)
-
-
-def _differ_in_inputs_at_most(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return {**one, "inputs": {}} == {**other, "inputs": {}}
 
 
 def _boot_id() -> str | None:

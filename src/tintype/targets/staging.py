@@ -23,7 +23,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +43,7 @@ from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES, STAMP_NAME, S
 from tintype.pipelines.file_result import FileResult, result_without_work
 from tintype.pipelines.file_work import as_declared
 from tintype.recipe import Recipe
+from tintype.settings import TRIGGERS
 from tintype.targets.begin import Beginning
 from tintype.targets.disk_errors import disk_errors
 from tintype.targets.earlier import EarlierResults
@@ -76,6 +77,8 @@ class Staging:
     recipe
         What it is built by. A staging directory of another recipe is dropped; where only the inputs differ, the
         results of unchanged inputs can be taken over from ``earlier``.
+    triggers
+        The kinds of difference between recipes that count.
 
     Raises
     ------
@@ -87,7 +90,7 @@ class Staging:
         When the disk refuses.
     """
 
-    def __init__(self, path: Path, recipe: Recipe) -> None:
+    def __init__(self, path: Path, recipe: Recipe, triggers: Collection[str] = TRIGGERS) -> None:
         self.path = path
         self.recipe = recipe
         self.folder = path.with_name(f".{path.name}.staging")
@@ -110,7 +113,7 @@ class Staging:
             with disk_errors(f"preparing {self.folder}"):
                 self._recover()
                 refuse_stray(path)
-                self.build_id, deep = Beginning(self.folder, recipe).begin()
+                self.build_id, deep = Beginning(self.folder, recipe, triggers).begin()
                 self.rows = Journal(self.folder, "rows")
                 self.added = Journal(self.folder, "added")
                 self.earlier = EarlierResults(sorted(self.folder.glob("earlier-*")))

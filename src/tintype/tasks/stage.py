@@ -292,7 +292,7 @@ class Stage(luigi.Task):
         target = self.output()
         claim_directory(self, target.path)
         recipe = self.recipe()
-        with stoppable(), Staging(target.folder, recipe) as staging:
+        with stoppable(), Staging(target.folder, recipe, self._triggers()) as staging:
             decision = self.decide(recipe)
             if isinstance(decision, Keep):
                 logger.info("%s: up to date", target)
