@@ -285,7 +285,7 @@ def test_a_fault_in_the_list_names_file_and_line_before_any_request(server, work
 
 SCRIPT = """
 import luigi, sys
-from tests.test_download_files import Photos
+from test_download_files import Photos  # by the name that it has in this process
 from tintype.load_funcs.http import FetchPolicy
 
 Photos.policy = FetchPolicy(deadline_seconds=60.0)
@@ -297,7 +297,8 @@ sys.exit(0 if luigi.build([Photos()], local_scheduler=True) else 1)
 def test_after_ctrl_c_the_next_run_fetches_only_the_rest(server, workplace):
     paths = [f"/slow?seconds=0.05&n={n}" for n in range(40)]
     write_list(server, paths)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "LUIGI_CONFIG_PATH": os.devnull}
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}:{here.parent}", "LUIGI_CONFIG_PATH": os.devnull}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, stderr=subprocess.PIPE)
     while len(server.requests) < 20:
         assert process.poll() is None

@@ -45,10 +45,11 @@ from tintype import FileStage, Pipeline, raw
 from tintype.load_funcs import load_bytes
 from tintype.write_funcs import write_bytes
 
-VERSION, EXECUTOR, VICTIM = (sys.argv[1:] + ["threads", ""])[:3]
+VERSION, EXECUTOR, os.environ["VICTIM"] = (sys.argv[1:] + ["threads", ""])[:3]
 
 
-def shout(data, version, victim):
+def shout(data, version):
+    victim = os.environ["VICTIM"]  # no constant, which would be other code
     name = data.split()[0].decode()
     if victim == "all":
         open("busy", "x").close()
@@ -71,7 +72,7 @@ class Shouts(FileStage):
     executor = EXECUTOR
 
     def pipeline(self):
-        return Pipeline(load_bytes, partial(shout, version=self.version, victim=VICTIM), write_bytes)
+        return Pipeline(load_bytes, partial(shout, version=self.version), write_bytes)
 
 
 if __name__ == "__main__":

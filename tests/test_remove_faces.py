@@ -149,6 +149,7 @@ def test_work_may_run_in_processes(source):
 
 
 def test_another_detector_or_other_options_of_it_are_a_reason_to_build_again(source, monkeypatch):
+    monkeypatch.setattr(TopLess, "triggers", ("parameters",))  # and not because another function returns it
     task = build(source, TopLess, pad=0)
     assert task.complete()
     monkeypatch.setattr(TopLess, "detector", lambda self: TopRows(n_rows=11))

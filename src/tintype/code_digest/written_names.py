@@ -67,8 +67,8 @@ def _written_target(node: ast.AST) -> ast.AST | None:
     match node:
         case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
             return value
-        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _CHANGING_METHODS:
-            return value
+        case ast.Attribute(value=value, attr=method, ctx=ast.Load()) if method in _CHANGING_METHODS:
+            return value  # called here, or handed on to be called
         case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
             # self.count = 0 sets an attribute of one object, and leaves the class's own alone.
             return None if isinstance(value, ast.Name) and value.id == "self" else node

@@ -28,8 +28,8 @@ FRAME = struct.Struct(">BHHB")
 
 Margins = Mapping[int, float]
 NO_MARGINS: Margins = {1: 1.0, 2: 1.0, 4: 1.0}
-"""Reduced scales that pay, in eighths, smallest first. 5/8, 6/8 and 7/8 cost more than the full one; 3/8 costs little less than 1/2, and is
-1 to 2 dB PSNR worse once it is resized."""
+"""Reduced scales that pay, in eighths, smallest first. 5/8, 6/8 and 7/8 cost more than the full one; 3/8 costs little
+less than 1/2, and is 1 to 2 dB PSNR worse once it is resized."""
 
 PADDED = "premature end of data segment"
 """What libjpeg says of a scan that ended early, before it fills up the image."""

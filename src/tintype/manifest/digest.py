@@ -59,9 +59,9 @@ class DirectoryDigest:
         if extras is None:
             keys = [f"{path}\0{digest}" for path, digest in zip(outpaths, digests, strict=True) if path is not None]
         else:
-            texts = _Texts()
+            text_of = _Texts().find
             keys = [
-                f"{path}\0{digest}\0{texts[values]}"
+                f"{path}\0{digest}\0{text_of(values)}"
                 for path, digest, values in zip(outpaths, digests, map(tuple, extras), strict=True)
                 if path is not None
             ]
@@ -80,6 +80,13 @@ class _Texts(dict[tuple[Any, ...], str]):
     def __missing__(self, values: tuple[Any, ...]) -> str:
         text = self[values] = _to_json(values)
         return text
+
+    def find(self, values: tuple[Any, ...]) -> str:
+        """Return the JSON of some values."""
+        try:
+            return self[values]
+        except TypeError:  # a list among them cannot be a key
+            return _to_json(values)
 
 
 def _sum_up(digests: list[bytes]) -> int:

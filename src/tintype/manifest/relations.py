@@ -100,8 +100,8 @@ def _relate_integer(field: pc.Expression, symbol: str, number: float) -> pc.Expr
     """Return the relation of 64-bit integers to any number, as exact as Python's: never through a float."""
     import pyarrow.compute as pc
 
-    if math.isinf(number):
-        number = math.copysign(1e30, number)
+    # Beyond the integers of 64 bits all numbers are alike, and Python's may be too large for a float.
+    number = max(min(number, _MAX_INTEGER + 2), _MIN_INTEGER - 2)
     if symbol == "==":
         if number != int(number) or not _MIN_INTEGER <= number <= _MAX_INTEGER:
             return pc.scalar(False)
