@@ -15,7 +15,7 @@ from luigi.util import requires
 from tintype import FileStage, Pipeline
 from tintype.errors import SettingsError, TooManyFailuresError
 from tintype.load_funcs import load_bytes
-from tintype.raw import GivenFolder
+from tintype.raw import GivenFolder, given_folder
 from tintype.tasks.graph import upstream_first
 from tintype.write_funcs import write_bytes
 
@@ -232,3 +232,25 @@ def test_a_way_to_compare_that_there_is_not_is_told(monkeypatch):
     monkeypatch.setattr(Photos, "compare", "hash")
     with pytest.raises(SettingsError, match=r"Photos.compare is 'hash': give 'listing' or 'content'"):
         Photos().run()
+
+
+def test_only_files_of_another_size_or_time_are_read_again(monkeypatch):
+    put(FILES)
+    build(Contents())
+    before = {row["outpath"]: row["digest"] for row in Contents().output().manifest().rows()}
+    read = []
+    original = given_folder.hash_file
+
+    def hash_file(path):
+        read.append(os.path.relpath(path, "photos"))
+        return original(path)
+
+    monkeypatch.setattr(given_folder, "hash_file", hash_file)
+    put({"cats/2.txt": b"two!", "new.txt": b"new"})
+    build(Contents())
+    assert sorted(read) == ["cats/2.txt", "new.txt"]
+    after = {row["outpath"]: (row["digest"], row["status"]) for row in Contents().output().manifest().rows()}
+    assert after["cats/1.txt"] == (before["cats/1.txt"], "reused")
+    assert after["cats/2.txt"] == (hashlib.sha256(b"two!").hexdigest(), "written")
+    assert Contents().output().verify(deep=True).ok
+    assert names(Contents().output().path) == {"_manifest.parquet", "_stamp.json"}

@@ -483,3 +483,14 @@ def test_asking_whether_it_is_complete_reads_no_file(source, monkeypatch):
 
     monkeypatch.setattr("builtins.open", open_stamp)
     assert task.complete()
+
+
+def test_a_listing_counts_for_as_long_as_it_took(monkeypatch):
+    times = iter([0.0, 2.0, 3.9, 4.0, 4.0, 4.5, 4.6])
+    monkeypatch.setattr(import_folder, "monotonic", lambda: next(times))
+    digests = iter(["first", "second", "third"])
+    recent = import_folder.RecentDigests()
+    assert recent.find("a", lambda: next(digests)) == "first"  # made from 0 to 2
+    assert recent.find("a", lambda: next(digests)) == "first"  # at 3.9
+    assert recent.find("a", lambda: next(digests)) == "second"  # made from 4 to 4: of no duration
+    assert recent.find("a", lambda: next(digests)) == "third"  # at 4.5

@@ -39,7 +39,9 @@ class GivenFolder(ImportFolder):
 
     compare: Literal["listing", "content"] = "listing"
     """What tells a changed file: its size and time of change, or the sha256 of its bytes, which is taken when the
-    manifest is made. With ``"listing"`` a file that was only touched counts as changed for the stages below."""
+    manifest is made, of files that are new or of another size or time. With ``"listing"`` a file that was only touched
+    counts as changed for the stages below."""
+    links_results = False
     not_in_recipe = ImportFolder.not_in_recipe | {"mode"}
 
     def pipeline(self) -> Pipeline:

@@ -6,10 +6,11 @@ import logging
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import starmap
 from pathlib import Path
+from time import monotonic
 from typing import IO, Any, ClassVar, Literal
 
 import luigi
@@ -90,11 +91,15 @@ class ImportFolder(FileStage):
         if stamp is not None and not os.path.isdir(self.folder):
             logger.warning("%s is not there (any more): %s stays as it was imported", self.folder, self.output())
             return stamp.recipe.inputs
-        digest = sha256()
-        # Outside a run nobody reads the listing again, so it is not stored.
-        for path, description in self._entries() if self._look is None else self._listing():
-            digest.update(f"{path}\0{description}\n".encode("utf-8", "surrogateescape"))
-        return {"folder": digest.hexdigest()}
+        if self._look is not None:
+            return {"folder": _digest(self._listing())}
+        place = (
+            os.path.realpath(self.folder),
+            os.path.realpath(self.base_dir),
+            tuple(self.patterns),
+            tuple(self.exclude),
+        )
+        return {"folder": recent_digests.find(place, lambda: _digest(self._entries()))}
 
     def _listing(self) -> Listing:
         """Return the files of the folder, during a run the same each time."""
@@ -134,6 +139,39 @@ class ImportFolder(FileStage):
                 f"set {type(self).__name__}.folder to a folder inside it, or choose another base_dir"
             )
         return folder
+
+
+def _digest(entries: Iterable[tuple[str, str]]) -> str:
+    digest = sha256()
+    for path, description in entries:
+        digest.update(f"{path}\0{description}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+class RecentDigests:
+    """Keep each digest for as long as it took to make.
+
+    Luigi asks each task whether it is complete, and each asks everything above it: of ten stages over a large folder
+    the folder would be listed eleven times. A listing that takes a second is up to a second old when it is done, so
+    another second does not make it worse; and a small folder is listed each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[float, str]] = {}
+
+    def find(self, place: Hashable, make: Callable[[], str]) -> str:
+        """Return the digest of a place, made anew unless one is at hand that still counts."""
+        until, digest = self._known.get(place, (0.0, ""))
+        started = monotonic()
+        if started < until:
+            return digest
+        digest = make()
+        finished = monotonic()
+        self._known[place] = (finished + finished - started, digest)
+        return digest
+
+
+recent_digests = RecentDigests()
 
 
 class Listing:

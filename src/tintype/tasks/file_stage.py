@@ -71,6 +71,8 @@ class FileStage(Stage):
     reuses_results: ClassVar[bool] = True
     """Whether the result of an input that is the same as in the last build is taken over, when nothing but inputs has
     changed; False where what becomes of one file depends on others."""
+    links_results: ClassVar[bool] = True
+    """Whether what is taken over are files in the published directory; False where they lie elsewhere and stay."""
     path_matters: ClassVar[bool] = True
     """Whether the same bytes under another path may give another result; when False, a file that was moved or renamed
     is not worked on again."""
@@ -83,6 +85,7 @@ class FileStage(Stage):
         "max_block_size",
         "reuses_results",
         "path_matters",
+        "links_results",
         "executor",
     }
 
@@ -196,7 +199,7 @@ class FileStage(Stage):
                 if last.n_items:
                     failures.recount(staging.rows.results(), n_kept=0 if reuse is None else reuse.n_found)
             staging.drop_earlier()
-            if reuse is not None:
+            if reuse is not None and self.links_results:
                 self._work_through(self._link_reused(reuse, staging, failures), work, pool, note, failures)
                 staging.rows.flush()
         staging.n_inputs = failures.total
@@ -277,7 +280,7 @@ class FileStage(Stage):
     def _make_reuse(self) -> Reuse | None:
         target = self.output()
         stamp = target.stamp()
-        if stamp is None or stamp.files_in is not None:
+        if stamp is None or (stamp.files_in is not None and self.links_results):
             return None
         order = find_order(target, stamp)
         return Reuse.find(
