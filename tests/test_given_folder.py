@@ -18,6 +18,7 @@ from tintype.load_funcs import load_bytes
 from tintype.raw import GivenFolder, given_folder
 from tintype.tasks.graph import upstream_first
 from tintype.write_funcs import write_bytes
+from tintype.write_funcs.files import hash_file
 
 FILES = {"cats/1.txt": b"one", "cats/2.txt": b"two", "dogs/deep/3.txt": b"three", "top.txt": b""}
 
@@ -239,13 +240,12 @@ def test_only_files_of_another_size_or_time_are_read_again(monkeypatch):
     build(Contents())
     before = {row["outpath"]: row["digest"] for row in Contents().output().manifest().rows()}
     read = []
-    original = given_folder.hash_file
 
-    def hash_file(path):
+    def note_and_hash(path):
         read.append(os.path.relpath(path, "photos"))
-        return original(path)
+        return hash_file(path)
 
-    monkeypatch.setattr(given_folder, "hash_file", hash_file)
+    monkeypatch.setattr(given_folder, "hash_file", note_and_hash)
     put({"cats/2.txt": b"two!", "new.txt": b"new"})
     build(Contents())
     assert sorted(read) == ["cats/2.txt", "new.txt"]

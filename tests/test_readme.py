@@ -31,7 +31,7 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photographs):
-    module, halves, reading, standalone = blocks
+    module, halves, again, reading, standalone = blocks
     (workplace / "products.py").write_text(f"{module}\n\n{halves}")
     built = run_python(workplace, "-m", "luigi", "--module", "products", "Products", "--local-scheduler")
     assert "3 ran successfully" in built.stderr, built.stderr
@@ -41,6 +41,10 @@ def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photog
     n_halves = sum(path.suffix == ".jpg" for path in (workplace / "data/interim/Halves").rglob("*"))
     assert n_halves > 0
     assert n_halves % 2 == 0
+
+    status = run_python(workplace, "-c", f"{again}\nassert not report.errors, report")
+    assert status.returncode == 0, status.stderr
+    assert re.search(r"^Products +complete", status.stdout, re.MULTILINE), status.stdout
 
     read = run_python(workplace, "-c", f"{reading}\nassert set(table['label']) > {{'cats'}}, table")
     assert read.returncode == 0, read.stderr

@@ -1,12 +1,17 @@
 __all__ = [
+    "CustomReportingPipeline",
     "DirectoryTarget",
     "FileStage",
     "Manifest",
     "Pipeline",
     "Stage",
+    "accept",
+    "clean",
+    "download_images_as_png",
     "drop",
     "errors",
     "executors",
+    "explain",
     "interim",
     "load_funcs",
     "manifest",
@@ -15,10 +20,17 @@ __all__ = [
     "pipelines",
     "processed",
     "raw",
+    "rebuild",
+    "rebuilding",
     "record",
     "recorded",
+    "repair",
+    "resize_multiple_files",
+    "retry",
+    "status",
     "targets",
     "tasks",
+    "verify_graph",
     "write_funcs",
 ]
 
@@ -33,12 +45,14 @@ from . import (
     pipelines,
     processed,
     raw,
+    rebuilding,
     targets,
     tasks,
     write_funcs,
 )
 from .manifest import Manifest
-from .pipelines import Pipeline
+from .pipelines import CustomReportingPipeline, Pipeline, download_images_as_png, resize_multiple_files
+from .rebuilding import accept, clean, explain, rebuild, repair, retry, status, verify_graph
 from .records import drop, record, recorded
 from .targets import DirectoryTarget
 from .tasks import FileStage, Stage

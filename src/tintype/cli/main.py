@@ -1,4 +1,4 @@
-"""Read the command line, run one command, and end with its status: 0 done, 1 failed, 2 usage."""
+"""Read the command line, run one command, and end with its status: 0 done, 1 failed, 2 usage, 3 out of date."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tintype.cli import show, verify
+from tintype.cli import accept, clean, diff, explain, rebuild, retry, show, status, verify
 from tintype.errors import TintypeError
 
 
@@ -26,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not hasattr(options, "takes_task"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.luigi_arguments = rest
     try:
         return int(options.run(options))
     except TintypeError as error:
@@ -43,10 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
-        prog="tintype", description="Look at the directories that tintype's stages published.", allow_abbrev=False
+        prog="tintype", description="Look after the directories that tintype's stages publish.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"tintype {version('tintype')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     show.add_command(commands)
-    verify.add_command(commands)
+    diff.add_command(commands)
+    for command in (status, explain, rebuild, retry, verify, accept, clean):
+        command.add_command(commands)
     return parser

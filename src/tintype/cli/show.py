@@ -1,131 +1,206 @@
-"""``tintype show``: a manifest as a table."""
+"""``tintype show``: the rows of a manifest, all or some, and what went wrong in them."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from tintype.cli.error_summary import SUMMARY_COLUMNS, summarize_errors
+from tintype.cli.tables import Row, print_table, write_csv, write_json_lines
 from tintype.errors import ManifestError
-from tintype.manifest.schema import Status
+from tintype.manifest.arrays import make_array
+from tintype.manifest.reader import ROWS_PER_BATCH, ManifestRows
+from tintype.manifest.schema import Status, fixed_schema
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.journal import Journal
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tintype.pipelines.file_result import FileResult
 
 DEFAULT_COLUMNS = ("inpath", "outpath", "status", "error_type", "error", "size_bytes", "seconds")
 DEFAULT_LIMIT = 100
+
+EPILOG = """\
+examples:
+  tintype show data/raw/Photos
+  tintype show data/raw/Photos --where "label == 'cat' and size_bytes >= 10_000"
+  tintype show data/raw/Photos --where "startswith(inpath, 'new/') or label in ('cat', 'dog')"
+  tintype show data/interim/Cutouts --failed --where "contains(error, 'truncated')"
+  tintype show data/interim/Cutouts --errors
+  tintype show data/interim/Cutouts --columns outpath,label --csv > cutouts.csv
+"""
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``show`` to the command line."""
     parser = commands.add_parser(
         "show",
-        help="the rows of a manifest, as a table",
-        description="Show the rows of a published directory's manifest. With --failed, also of a build that was not "
-        "published because of its failures.",
+        help="the rows of a manifest, all or some, as a table",
+        description="Show the rows of a directory's manifest; --failed and --errors also of an unpublished build.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("directory", type=Path, help="a stage's directory, as data/interim/Thumbnails")
+    parser.add_argument("--where", metavar="CONDITION", help="only rows that meet a condition in Python's syntax")
     parser.add_argument("--failed", action="store_true", help="only rows that failed")
-    parser.add_argument("--columns", help=f"column names with commas between; default {','.join(DEFAULT_COLUMNS)}")
+    parser.add_argument("--dropped", action="store_true", help="only rows that an op dropped; with --failed, both")
     parser.add_argument(
-        "-n", "--limit", type=int, default=None, help=f"most rows to show; default {DEFAULT_LIMIT} in a table, else all"
+        "--errors", action="store_true", help="how many rows failed by which error, most frequent first"
     )
+    add_output_options(parser, columns=f"column names with commas between; default {','.join(DEFAULT_COLUMNS)}")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="as CSV")
     form.add_argument("--json", action="store_true", help="as JSON, one row a line")
     parser.set_defaults(run=run)
 
 
+def add_output_options(parser: argparse.ArgumentParser, *, columns: str) -> None:
+    """Add the options that choose columns, explained by `columns`, and limit rows."""
+    parser.add_argument("--columns", type=_split, help=columns)
+    limit = f"most rows to show; default {DEFAULT_LIMIT} in a table, else all"
+    parser.add_argument("-n", "--limit", type=_whole_number, help=limit)
+
+
 def run(options: argparse.Namespace) -> int:
-    """Show the rows."""
-    names, rows = find_rows(options.directory, failed=options.failed)
-    columns = options.columns.split(",") if options.columns else [name for name in DEFAULT_COLUMNS if name in names]
-    unknown = [name for name in columns if name not in names]
-    if unknown:
-        raise ManifestError(f"{options.directory} has no column {', '.join(unknown)}: it has {', '.join(names)}")
-    if options.csv:
-        _write_csv(columns, islice(rows, options.limit))
-    elif options.json:
-        for row in islice(rows, options.limit):
-            print(json.dumps({name: row[name] for name in columns}, default=str))
-    else:
-        _write_table(columns, rows, DEFAULT_LIMIT if options.limit is None else options.limit)
+    """Show the rows, or their errors; 2 when the condition is wrong."""
+    statuses = [Status.FAILED] * (options.failed or options.errors) + [Status.DROPPED] * options.dropped
+    all_rows = find_rows(options.directory, statuses)
+    rows = all_rows.where(f"status in {[str(status) for status in statuses]}") if statuses else all_rows
+    schema = all_rows.schema
+    if options.where is not None:
+        try:
+            found = rows.where(options.where)
+            found.condition.to_expression(schema)
+        except ManifestError as error:
+            print(f"tintype: {error}", file=sys.stderr)
+            return 2
+        rows = found
+    if options.errors:
+        _write(SUMMARY_COLUMNS, iter(summarize_errors(rows)), options)
+        return 0
+    columns = _choose_columns(options, schema.names)
+    shown = _write(columns, _read_values(rows, columns), options)
+    if shown is not None:
+        print(_describe_total(all_rows, rows, *shown), file=sys.stderr)
     return 0
 
 
-def find_rows(directory: Path, *, failed: bool) -> tuple[list[str], Iterator[Row]]:
-    """Return the column names and the rows of a directory, or of the build that waits beside it.
+def find_rows(directory: Path, statuses: Sequence[Status] = ()) -> ManifestRows:
+    """Return the rows of a directory, or of the build that waits beside it when that has rows that failed.
+
+    Parameters
+    ----------
+    directory
+        Where a stage publishes.
+    statuses
+        What is asked for; a build that waits is only looked at for failures.
 
     Raises
     ------
     ManifestError
         When nothing is published and nothing waits.
     """
-    target = DirectoryTarget(directory)
-    if failed:
-        waiting = _failed_in_staging(directory)
-        first = next(waiting, None)
-        if first is not None:
-            return list(first), _chain(first, waiting)
-    manifest = target.manifest()
-    rows = manifest.rows()
-    if failed:
-        rows = (row for row in rows if row["status"] == Status.FAILED)
-    return manifest.schema.names, rows
-
-
-def _failed_in_staging(directory: Path) -> Iterator[Row]:
     staging = directory.with_name(f".{directory.name}.staging")
-    if not staging.is_dir():
-        return
-    for result in chain.from_iterable(Journal(staging, name).results() for name in ("rows", "added")):
-        if result.status == Status.FAILED:
-            row = result._asdict()
-            del row["number"], row["columns"]
-            row["seconds"] = row.pop("microseconds") / 1e6
-            yield row
+    if Status.FAILED in statuses and staging.is_dir():
+        waiting = UnpublishedRows(staging, statuses)
+        if any(waiting.results([Status.FAILED])):
+            return waiting
+    return DirectoryTarget(directory).manifest()
 
 
-def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
+class UnpublishedRows(ManifestRows):
+    """Rows without a file of a build that is not published, from its journal.
+
+    Parameters
+    ----------
+    staging
+        Where the build is.
+    statuses
+        The rows that are wanted.
+    """
+
+    def __init__(self, staging: Path, statuses: Sequence[Status]) -> None:
+        self._journals = [Journal(staging, name) for name in ("rows", "added")]
+        self._statuses = statuses
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.results(self._statuses))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the fixed columns; there are no others before a build is published."""
+        return fixed_schema()
+
+    def results(self, statuses: Sequence[Status]) -> Iterator[FileResult]:
+        """Yield the results of some statuses."""
+        for result in chain.from_iterable(journal.results() for journal in self._journals):
+            if result.status in statuses:
+                yield result
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, rows_per_batch: int = ROWS_PER_BATCH
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows; as :meth:`ManifestRows.batches`."""
+        import pyarrow as pa
+
+        results = self.results(self._statuses)
+        while block := list(islice(results, rows_per_batch)):
+            rows = [result._asdict() | {"seconds": result.microseconds / 1e6} for result in block]
+            arrays = []
+            for field in self.schema:
+                kind = pa.int64() if pa.types.is_timestamp(field.type) else field.type
+                arrays.append(make_array([row.get(field.name) for row in rows], kind).cast(field.type))
+            batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            yield batch if columns is None else batch.select(columns)
 
 
-def _write_csv(columns: list[str], rows: Iterable[Row]) -> None:
-    writer = csv.writer(sys.stdout)
-    writer.writerow(columns)
-    writer.writerows([row[name] for name in columns] for row in rows)
+def _split(text: str) -> list[str]:
+    return text.split(",")
 
 
-def _write_table(columns: list[str], rows: Iterator[Row], limit: int) -> None:
-    if not sys.stdout.isatty():
-        print("\t".join(columns))
-        for row in islice(rows, limit):
-            print("\t".join(_cell(row[name]) for name in columns))
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows: give 0 or more")
+    return int(text)
+
+
+def _choose_columns(options: argparse.Namespace, names: Sequence[str]) -> Sequence[str]:
+    columns: Sequence[str] = options.columns or DEFAULT_COLUMNS
+    unknown = [name for name in columns if name not in names]
+    if unknown:
+        raise ManifestError(f"{options.directory} has no column {', '.join(unknown)}: it has {', '.join(names)}")
+    return columns
+
+
+def _read_values(rows: ManifestRows, columns: Sequence[str]) -> Iterator[Row]:
+    for batch in rows.batches(list(dict.fromkeys(columns))):
+        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+
+
+def _write(columns: Sequence[str], rows: Iterator[Row], options: argparse.Namespace) -> tuple[int, bool] | None:
+    """Write rows in the form that is asked for; of a table, return how many and whether that was all."""
+    if options.csv:
+        write_csv(columns, islice(rows, options.limit))
+    elif options.json:
+        write_json_lines(columns, islice(rows, options.limit))
     else:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table()
-        for name in columns:
-            table.add_column(name, overflow="fold")
-        for row in islice(rows, limit):
-            table.add_row(*(Text(_cell(row[name])) for name in columns))
-        Console().print(table)
-    if next(rows, None) is not None:
-        print(f"the first {limit} rows; see more with --limit", file=sys.stderr)
+        return print_table(columns, rows, limit=DEFAULT_LIMIT if options.limit is None else options.limit)
+    return None
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    # A tab or a newline in a file name would break the table; show it as Python would write it.
-    return text if text.isprintable() else repr(text)
+def _describe_total(all_rows: ManifestRows, rows: ManifestRows, n_shown: int, is_all: bool) -> str:
+    """Return how many rows were shown, and of how many."""
+    n_rows = len(all_rows)
+    n_found = n_shown if is_all else len(rows)
+    words = f"{n_rows:,} {'row' if n_rows == 1 else 'rows'}"
+    if n_found != n_rows:
+        words = f"{n_found:,} of {words}"
+    if isinstance(all_rows, UnpublishedRows):
+        words += " of a build that was not published"
+    return words if is_all else f"the first {n_shown:,} of {words}; see more with --limit"
