@@ -20,6 +20,7 @@ import import_time
 import memory
 import peers
 import quality
+import rebuild
 import resize
 import row_lists
 import stage_cost
@@ -43,6 +44,8 @@ BENCHMARKS = {
     "fetch_resize": fetch_resize.measure,
     "threads": two_threads.measure,
     "quality": quality.measure,
+    "rebuild": rebuild.measure,
+    "status": rebuild.measure_status,
 }
 PACKAGES = ("tintype", "luigi", "numpy", "pandas", "pyarrow", "urllib3", "Pillow", "simplejpeg")
 

@@ -561,7 +561,7 @@ def test_a_stage_without_a_stage_above_says_what_it_needs(tmp_path):
         def pipeline(self):
             return Pipeline(load_bytes, write_func=write_bytes)
 
-    with pytest.raises(SettingsError, match=r"Alone requires \[\]: let it require one stage or several, or override rows"):
+    with pytest.raises(SettingsError, match=r"Alone requires \[\]: let it require one stage or several, or override"):
         Alone(base_dir=str(tmp_path)).run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from pathlib import Path
@@ -459,3 +460,20 @@ def test_an_unknown_trigger_is_refused_by_name(home, monkeypatch):
     get_config().set("tintype", "triggers", "version")
     with pytest.raises(SettingsError, match=r"Loud\.triggers is \('colour',\): give any of version, parameters"):
         home.build(Loud)
+
+
+def test_where_no_hard_link_can_be_made_files_are_copied(home, monkeypatch):
+    loud = home.build(Loud)
+    before = (loud.output().folder / "a.txt").stat().st_ino
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    home.write(e="five")
+    home.build(Words)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "link", refuse)
+        loud = home.build(Loud)
+    assert WORKED == ["five"]
+    assert statuses(loud)["a"] == "reused"
+    assert (loud.output().folder / "a.txt").stat().st_ino != before

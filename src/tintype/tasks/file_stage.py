@@ -264,7 +264,7 @@ class FileStage(Stage):
         total = 0
         with InputsWriter(staging.folder) as inputs:
             for batch in rows.batches():
-                inputs.write(*batch.identities())
+                inputs.write(*batch.identities)
                 if reuse is not None:
                     reuse.plan(batch)
                 if pipeline.write_func is not None:

@@ -188,7 +188,7 @@ class _Side:
         schema = pa.schema([("outpath", pa.string()), ("digest", pa.string()), *carried_schema])
         self.table = pa.Table.from_batches(
             [
-                pa.RecordBatch.from_arrays([*batch.identities(), *batch.carried.columns], schema=schema)
+                pa.RecordBatch.from_arrays([*batch.identities, *batch.carried.columns], schema=schema)
                 for batch in batches
             ],
             schema,

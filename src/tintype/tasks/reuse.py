@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tintype.manifest.arrays import from_numpy, make_array
 from tintype.manifest.schema import Status, is_digested
@@ -85,7 +85,7 @@ class Reuse:
         """Look for the next batch of inputs."""
         import numpy as np
 
-        paths, digests = batch.identities()
+        paths, digests = batch.identities
         found = self._published.find(paths.to_pylist(), digests, batch.carried)
         if self._without:
             self._leave_out(found)
@@ -122,18 +122,14 @@ class Reuse:
         places = np.flatnonzero(self.covers(batch) & ~is_done)
         old_rows, of_input = self._published.with_parts(self._rows(batch)[places])
         table = self._published.take(old_rows)
-        link = _Linker(self._folder, files)
-        lost: dict[int, None] = {}
         if self._has_parts:
             new = table.column("outpath").to_pylist()
         else:
             new = [outpaths[place] for place in places.tolist()]
         of_input_list = places[of_input].tolist()
-        for place, old_path, new_path, size in zip(
-            of_input_list, table.column("outpath").to_pylist(), new, table.column("size_bytes").to_pylist(), strict=True
-        ):
-            if old_path is not None and not link(old_path, new_path, size):
-                lost[place] = None
+        old, sizes = table.column("outpath").to_pylist(), table.column("size_bytes").to_pylist()
+        with _Linker(self._folder, files) as linker:
+            lost = dict.fromkeys(linker.find_lost(zip(of_input_list, old, new, sizes, strict=True)))
         if lost:
             self._give_up(batch, lost, zip(of_input_list, new, strict=True), files)
         return list(lost)
@@ -153,7 +149,7 @@ class Reuse:
         taken = pa.array(places)
         columns = {name: _whole(table.column(name)) for name in ("error_type", "error", "digest", "size_bytes")}
         columns |= {name: _whole(table.column(name)) for name in self._recorded}
-        paths, digests = batch.identities()
+        paths, digests = batch.identities
         columns["inpath"], columns["input_digest"] = paths.take(taken), digests.take(taken)
         status = _whole(table.column("status"))
         columns["status"] = pc.if_else(pc.equal(status, str(Status.WRITTEN)), str(Status.REUSED), status)
@@ -192,35 +188,59 @@ class Reuse:
             self._rows_of_inputs[batch.start + place] = -1
         self.n_found -= len(lost)
         for place, path in paths:
-            if place in lost:
+            if place in lost and path is not None:
                 (files / path).unlink(missing_ok=True)
 
 
 class _Linker:
-    """Make hard links from one directory in another, or copies where there can be none."""
+    """Make hard links from one directory in another, or copies where there can be none; a context manager.
+
+    Paths are looked up from open directories: whole paths cost the kernel a fifth more.
+    """
 
     def __init__(self, source: Path, files: Path) -> None:
-        self._source = f"{source}/"
-        self._files = f"{files}/"
-        self._made: set[str] = set()
+        self._source, self._files = source, files
 
-    def __call__(self, old_path: str, new_path: str, size_bytes: int) -> bool:
-        """Link a file; return whether it was there, in the right size."""
-        folder = new_path.rpartition("/")[0]
-        if folder not in self._made:
-            os.makedirs(self._files + folder, exist_ok=True)
-            self._made.add(folder)
-        source, path = self._source + old_path, self._files + new_path
+    def __enter__(self) -> Self:
+        self._from = os.open(self._source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._to = os.open(self._files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._from)
+        os.close(self._to)
+
+    def find_lost(self, files: Iterable[tuple[int, str | None, str, int]]) -> Iterator[int]:
+        """Link files, given by place, old path, new path and size; yield the places of those that cannot be.
+
+        Such a file is not there any more, or of another size. One that has no old path has nothing to link.
+        """
+        stat, link = os.stat, os.link  # this loop is what a rebuild spends most of its time in
+        source, target = self._from, self._to
+        for place, old_path, new_path, size_bytes in files:
+            if old_path is None:
+                continue
+            try:
+                if stat(old_path, dir_fd=source).st_size != size_bytes:
+                    yield place
+                else:
+                    link(old_path, new_path, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+            except OSError as error:
+                if not self._link_otherwise(old_path, new_path, error):
+                    yield place
+
+    def _link_otherwise(self, old_path: str, new_path: str, error: OSError) -> bool:
+        """Make the folder, or a copy; return whether the file was there."""
+        if error.errno in NO_HARD_LINK:
+            copy_file(self._source / old_path, self._files / new_path)
+            return True
+        if not isinstance(error, FileNotFoundError):
+            raise error
+        (self._files / new_path).parent.mkdir(parents=True, exist_ok=True)
         try:
-            if os.stat(source).st_size != size_bytes:
-                return False
-            os.link(source, path, follow_symlinks=False)
+            os.link(old_path, new_path, src_dir_fd=self._from, dst_dir_fd=self._to, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        except OSError as error:
-            if error.errno not in NO_HARD_LINK:
-                raise
-            copy_file(source, path)
         return True
 
 

@@ -88,8 +88,9 @@ class RowBatch:
         digest = self.input_digests[place]
         return digest if digest is None or isinstance(digest, str) else digest.as_py()
 
+    @cached_property
     def identities(self) -> tuple[pa.Array, pa.Array]:
-        """Return the paths and the digests of the inputs, as Arrow arrays of text."""
+        """The paths and the digests of the inputs, as Arrow arrays of text."""
         import pyarrow as pa
 
         digests = self.input_digests

@@ -72,15 +72,15 @@ class Todo:
 
     def __iter__(self) -> Iterator[FileItem]:
         for batch in self._rows.batches():
+            covered = None if self._reuse is None else self._reuse.covers(batch)
+            if covered is not None and covered.all():
+                self._n_kept += len(batch)
+                continue
             outpaths: Sequence[OutpathOrError] = (
                 self._plan.outpaths(batch) if self._writes else batch.trouble or [None] * len(batch)
             )
             finished = self._finished(batch, outpaths)
-            if self._reuse is not None:
-                covered = self._reuse.covers(batch)
-                if not any(finished) and covered.all():
-                    self._n_kept += len(batch)
-                    continue
+            if covered is not None:
                 finished = [one or other for one, other in zip(finished, covered.tolist(), strict=True)]
             waits = self._plan.waits(batch)
             arguments = self._plan.load_arguments(batch)
