@@ -1,8 +1,9 @@
-"""Programs that tests start: each in a session of its own, told when to go on, stopped, killed; none outlives its test."""
+"""Programs that tests start: each in a session of its own, told when to go on, and killed; none outlives its test."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -33,7 +34,8 @@ class Program:
     """
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115, close() closes it
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [str(PROGRAMS / command[0]), *command[1:]],
             cwd=folder,
@@ -75,9 +77,13 @@ class Program:
 
     def go(self) -> None:
         """Give it the line that it waits for."""
+        self.tell("go\n")
+
+    def tell(self, text: str) -> None:
+        """Write to its standard input."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.write(b"go\n")
+            self._process.stdin.write(text.encode())
             self._process.stdin.flush()
 
     def send(self, number: int, *, to_session: bool = False) -> None:
@@ -91,13 +97,11 @@ class Program:
         """Return its exit status when it has ended."""
         return self._process.wait(PATIENCE_SECONDS)
 
-    def kill(self, after_seconds: float = 0.0) -> bool:
-        """SIGKILL it, unless it ends before the moment; return whether it was killed."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(after_seconds)
-            return False
+    def kill(self) -> None:
+        """SIGKILL it, and nothing that it started."""
+        assert self.status is None, self.errors
         self._process.kill()
-        return self._process.wait() == -signal.SIGKILL
+        self._process.wait()
 
     def close(self) -> None:
         """End it and whatever it started."""
@@ -110,6 +114,83 @@ class Program:
             self._process.stdin.close()
         self._output.close()
         self._errors.close()
+
+
+class Fork:
+    """A fork of a program that has imported everything, which goes on in another folder.
+
+    The program calls the function of :data:`SERVES_FORKS`.
+
+    Parameters
+    ----------
+    program
+        What is forked; one fork at a time.
+    folder
+        The fork's current folder; what it says goes to ``said.txt`` there.
+    """
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self._program = program
+        self._said = folder / "said.txt"
+        self._n_lines = len(program.output.splitlines())
+        program.tell(str(folder))
+        self.pid = int(self._answer(0))
+        self._descriptor = os.pidfd_open(self.pid)
+        program.tell("go")
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait for something that it does, or for its end, with as short a look as can be."""
+        while not condition() and not select.select([self._descriptor], [], [], 0.002)[0]:
+            pass
+
+    def wait(self) -> int:
+        """Return its exit status when it has ended."""
+        return self.kill(PATIENCE_SECONDS)
+
+    def kill(self, after_seconds: float) -> int:
+        """SIGKILL it, unless it ends before the moment; return its exit status."""
+        try:
+            if not select.select([self._descriptor], [], [], after_seconds)[0]:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+        finally:
+            os.close(self._descriptor)
+        return int(self._answer(1))
+
+    @property
+    def errors(self) -> str:
+        """What it has said."""
+        return self._said.read_text()
+
+    def _answer(self, number: int) -> str:
+        """Return a line that the program writes about this fork."""
+        place = self._n_lines + number
+        self._program.wait_until(lambda: self._program.output.count("\n") > place, "an answer")
+        return self._program.output.splitlines()[place]
+
+
+SERVES_FORKS = '''
+"""Run many times what has been imported once."""
+
+import os
+
+
+def serve_forks():
+    print("ready", flush=True)
+    while folder := os.read(0, 4096).decode():
+        child = os.fork()
+        if not child:
+            os.chdir(folder)
+            said = os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(said, 1)
+            os.dup2(said, 2)
+            os.read(0, 2)
+            return
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    os._exit(0)
+'''
+"""A module whose function returns in a fork of the program, in each folder that the program is told."""
 
 
 @contextmanager

@@ -6,16 +6,15 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.processes import find_free_port, is_listening, session_of, wait_until
 
 from tintype import DirectoryTarget
 from tintype.tasks.interruption import stoppable
@@ -159,27 +158,6 @@ def find_path() -> str:
     return os.pathsep.join(filter(None, [".", os.environ.get("PYTHONPATH", "")]))
 
 
-def session_of(leader: int) -> list[int]:
-    """Return the processes of a session that are alive."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(session) == leader and state != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path)
@@ -191,9 +169,7 @@ def scheduler_arguments(request: pytest.FixtureRequest, tmp_path: Path) -> Itera
     if request.param == "local":
         yield ["--local-scheduler"]
         return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(find_free_port())
     command = [str(LUIGID), "--address", "127.0.0.1", "--port", port, "--state-path", str(tmp_path / "state.pickle")]
     with (tmp_path / "luigid.txt").open("wb") as said:
         luigid = subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said)
@@ -203,11 +179,6 @@ def scheduler_arguments(request: pytest.FixtureRequest, tmp_path: Path) -> Itera
     finally:
         luigid.kill()
         luigid.wait()
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stop_luigi(workshop: Workshop, send: Callable[[int], None], *arguments: str) -> None:

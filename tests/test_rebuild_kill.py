@@ -1,4 +1,4 @@
-"""SIGKILL at any moment of a rebuild, a retry, a repair, an accept or a clean: who reads never sees half of anything."""
+"""SIGKILL at any moment of a rebuild, a retry, a repair, an accept or a clean: nobody sees half of anything."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import pytest
-from tests.processes import Program, start
+from tests.processes import SERVES_FORKS, Fork, Program, start
 
 from tintype import DirectoryTarget
 from tintype.manifest.schema import RESERVED_NAMES, Status
@@ -23,7 +22,6 @@ from tintype.targets.journal import Journal
 
 N_FILES = 200
 N_OF_EACH = 20
-N_AT_ONCE = 2
 
 # What a user would write. Every file that is worked on leaves its name and the process in computed.log.
 BUILDS = '''
@@ -77,12 +75,16 @@ class Shouts(FileStage):
 
 
 class All(luigi.WrapperTask):
-    n_tones = luigi.IntParameter(default=6)
+    n_tones = luigi.IntParameter(default=5)
 
     def requires(self):
         return [Shouts(tone=tone) for tone in range(self.n_tones)]
 
 
+if "FORKS" in os.environ:
+    from forks import serve_forks
+
+    serve_forks()
 if "WAITS" in os.environ:
     print("ready", flush=True)
     sys.stdin.readline()
@@ -91,8 +93,6 @@ if "WAITS" in os.environ:
 CONFIGURATION = """
 [core]
 autoload_range = false
-rpc_retry_attempts = 2
-rpc_retry_wait = 1
 [tintype]
 n_jobs = 2
 durable = false
@@ -129,6 +129,7 @@ class Workshop:
         """Make one in which nothing is built."""
         workshop = cls(folder)
         (folder / "builds.py").write_text(BUILDS)
+        (folder / "forks.py").write_text(SERVES_FORKS)
         (folder / "luigi.cfg").write_text(CONFIGURATION)
         workshop.write(f"d{number % 10}/f{number:03d}.txt" for number in range(n_files))
         return workshop
@@ -181,10 +182,10 @@ class Workshop:
         return {name: text.upper() + "!" * tone for name, text in words.items() if name not in broken}
 
     @contextmanager
-    def start(self, command: Sequence[str], *, waits: bool = False, **environment: str) -> Iterator[Program]:
-        """Start a command line; if it `waits`, everything is imported when the block begins, and it is yet to go."""
-        with start(command, self.folder, {**environment, **({"WAITS": "1"} if waits else {})}) as program:
-            if waits:
+    def start(self, command: Sequence[str], **environment: str) -> Iterator[Program]:
+        """Start a command line. With WAITS or FORKS it has imported everything when the block begins."""
+        with start(command, self.folder, environment) as program:
+            if {"WAITS", "FORKS"} & set(environment):
                 program.wait_until_ready()
             yield program
 
@@ -207,12 +208,15 @@ class Workshop:
 
     def journalled(self) -> set[str]:
         """Return the results that the journal of the staging directory vouches for."""
-        found = Journal(self.staging, "rows").results() if self.staging.is_dir() else ()
+        try:
+            found = list(Journal(self.staging, "rows").results())
+        except FileNotFoundError:
+            return set()  # published in between
         return {str(result.outpath) for result in found if result.status == Status.WRITTEN}
 
-    def leftovers(self) -> set[str]:
-        """Return what lies hidden beside the directories."""
-        return {path.name for path in self.folder.glob("data/*/.*")}
+    def leftovers(self, directory: str = "*") -> set[str]:
+        """Return what lies hidden beside the directories, or beside one."""
+        return {path.name for path in self.folder.glob(f"data/*/.{directory}.*")}
 
     def check_whole(self, expected: Tree, *, directory: str = "Shouts") -> None:
         """Check that a directory is as its manifest says, and holds what it must."""
@@ -314,41 +318,40 @@ class Case:
         self.needed = set(needed)
         self.left = set(left)
 
-    def measure(self, folder: Path) -> float:
+    def measure(self, program: Program, folder: Path) -> float:
         """Run the command undisturbed; return the seconds it takes, without the import."""
         workshop = self.workshop.copy(folder)
-        with workshop.start(self.command, waits=True) as program:
-            started = time.perf_counter()
-            program.go()
-            assert program.wait() == 0, program.errors
-            seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        run = Fork(program, folder)
+        assert run.wait() == 0, run.errors
+        seconds = time.perf_counter() - started
         assert sorted(workshop.computed()) == sorted(self.needed)
         workshop.check_whole(self.new)
         shutil.rmtree(folder)
         return seconds
 
-    def kill(self, folder: Path, moment: float) -> bool:
-        """Kill the command and run it again; return whether the kill came in the middle of the files."""
+    def kill(self, program: Program, folder: Path, moment: float, n_computed: int | None = None) -> bool:
+        """Kill the command and run it again; return whether the kill came in the middle of the files.
+
+        It is killed when it has begun to work on so many files and some have come into the journal, or at the moment.
+        """
         workshop = self.workshop.copy(folder)
-        # Both are started at once, which saves time: neither looks at anything before it is told to go.
-        with (
-            workshop.start(self.command, waits=True) as killed,
-            workshop.start(self.command, waits=True) as next_one,
-            Reader(workshop.published, [self.old, self.new]) as reader,
-        ):
-            killed.go()
-            killed.kill(moment)
+        with Reader(workshop.published, [self.old, self.new]) as reader:
+            killed = Fork(program, folder)
+            if n_computed is not None:
+                killed.wait_until(lambda: len(workshop.computed()) >= n_computed and workshop.journalled())
+            killed.kill(0.0 if n_computed is not None else moment)
             is_new = self._check_killed(workshop)
             n_before = len(workshop.computed())
             journalled = workshop.journalled()
-            next_one.go()
-            assert next_one.wait() == 0, next_one.errors
+            run = Fork(program, folder)
+            assert run.wait() == 0, run.errors
         reader.check()
         expected = self.left if is_new else self.needed - journalled
         assert sorted(workshop.computed()[n_before:]) == sorted(expected)
         workshop.check_whole(self.new)
         # Luigi has no reason to run a stage that is complete, so what a kill left after publishing waits for the next.
-        assert (is_new and not self.left) or workshop.leftovers() == set()
+        assert (is_new and not self.left) or workshop.leftovers("Shouts") == set()
         shutil.rmtree(folder)
         return not is_new and 0 < len(journalled) < len(self.needed)
 
@@ -373,15 +376,19 @@ def draw_moments(n_kills: int, seed: int) -> list[float]:
 
 
 def kill_all_over(case: Case, folder: Path, n_kills: int, seed: int) -> int:
-    """Kill a command at moments spread at random over it; return how many came in the middle of the files."""
+    """Kill a command at moments spread at random over it, every second time at a random moment of its work on files.
+
+    Returns how many kills came in the middle of the files.
+    """
+    draw = random.Random(seed)
     n_amid = 0
-    moments = draw_moments(n_kills, seed)
-    with ThreadPoolExecutor(N_AT_ONCE) as pool:
-        for first in range(0, n_kills, 10):
-            # Measured as it will be killed, and anew now and then, as machines vary.
-            seconds = max(pool.map(case.measure, [folder / f"measured-{number}" for number in range(N_AT_ONCE)]))
-            some = {folder / f"{number}": moments[number] * seconds for number in range(n_kills)[first : first + 10]}
-            n_amid += sum(pool.map(case.kill, some.keys(), some.values()))
+    seconds = 0.0
+    with case.workshop.start(case.command, FORKS="1") as program:
+        for number, moment in enumerate(draw_moments(n_kills, seed)):
+            if number % 10 == 0:
+                seconds = case.measure(program, folder / "measured")  # anew now and then, as machines vary
+            n_computed = draw.randrange(1, len(case.needed)) if number % 2 else None
+            n_amid += case.kill(program, folder / f"killed-{number}", moment * seconds, n_computed)
     return n_amid
 
 
@@ -454,7 +461,7 @@ def kill_while_inputs_change(workshop: Workshop, n_kills: int) -> None:
         workshop.say("held", draw.sample(sorted(set(trees[-1]) - set(trees[0])), N_OF_EACH // 2))
         with workshop.start(REBUILD) as killed, Reader(workshop.published, trees) as reader:
             wait_for_held(workshop, killed)
-            assert killed.kill()
+            killed.kill()
         reader.check()
         workshop.check_whole(trees[0])
     journalled = workshop.journalled()
@@ -473,10 +480,6 @@ def wait_for_held(workshop: Workshop, program: Program) -> None:
     program.wait_until(lambda: program.pid in workshop.waiting(), "a file in hand")
 
 
-def test_inputs_that_change_between_kills_never_mix(built, tmp_path):
-    kill_while_inputs_change(built.copy(tmp_path / "workshop"), 2)
-
-
 @pytest.mark.slow
 def test_inputs_that_change_between_twenty_kills_never_mix(built, tmp_path):
     kill_while_inputs_change(built.copy(tmp_path / "workshop"), 20)
@@ -484,7 +487,7 @@ def test_inputs_that_change_between_twenty_kills_never_mix(built, tmp_path):
 
 # Accept and clean
 
-N_TONES = 6
+N_TONES = 5
 N_KEPT = 3
 ALL = (*TASK, "All")
 BUILD_ALL = ("tintype", "rebuild", *ALL)
@@ -507,34 +510,21 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def kill_and_check(
     tones: Workshop, folder: Path, n_kills: int, command: Sequence[str], check: Callable[[Workshop, bool], None]
-) -> Workshop:
-    """Kill a command at random moments, each time in a workshop as it was before, and run it again; return the last."""
-
-    def run(name: str, moment: float | None) -> float:
-        workshop = tones.copy(folder / name)
-        with (
-            workshop.start(command, waits=True, VERSION="2") as killed,
-            workshop.start(command, waits=True, VERSION="2") as next_one,
-        ):
-            started = time.perf_counter()
-            killed.go()
-            if moment is None:
-                assert killed.wait() == 0, killed.errors
-            else:
-                killed.kill(moment)
-                check(workshop, False)
-            seconds = time.perf_counter() - started
-            next_one.go()
-            assert next_one.wait() == 0, next_one.errors
-        check(workshop, True)
-        assert workshop.computed() == []
-        return seconds
-
-    with ThreadPoolExecutor(N_AT_ONCE) as pool:
-        seconds = max(pool.map(run, ["first", "second"], [None, None]))
-        some = {str(number): moment * seconds for number, moment in enumerate(draw_moments(n_kills, 5))}
-        list(pool.map(run, some.keys(), some.values()))
-    return Workshop(folder / "0")
+) -> None:
+    """Kill a command at random moments, each time in a workshop as it was before, and run it again."""
+    with tones.start(command, FORKS="1", VERSION="2") as program:
+        started = time.perf_counter()
+        run = Fork(program, tones.copy(folder / "measured").folder)
+        assert run.wait() == 0, run.errors
+        seconds = time.perf_counter() - started
+        for number, moment in enumerate(draw_moments(n_kills, 5)):
+            workshop = tones.copy(folder / f"killed-{number}")
+            Fork(program, workshop.folder).kill(moment * seconds)
+            check(workshop, False)
+            run = Fork(program, workshop.folder)
+            assert run.wait() == 0, run.errors
+            check(workshop, True)
+            assert workshop.computed() == []
 
 
 def check_accepted(workshop: Workshop, is_done: bool) -> None:
@@ -549,8 +539,8 @@ def check_accepted(workshop: Workshop, is_done: bool) -> None:
 
 def kill_accepts(tones: Workshop, folder: Path, n_kills: int) -> None:
     """Kill accepts of another version, and check that what was accepted is not built again."""
-    workshop = kill_and_check(tones, folder, n_kills, ACCEPT, check_accepted)
-    assert workshop.run(BUILD_ALL, VERSION="2") == []
+    kill_and_check(tones, folder, n_kills, ACCEPT, check_accepted)
+    assert Workshop(folder / "killed-0").run(BUILD_ALL, VERSION="2") == []
 
 
 def test_a_killed_accept_leaves_every_directory_whole(tones, tmp_path):
@@ -567,7 +557,7 @@ def leave_behind(workshop: Workshop) -> None:
     workshop.say("held", workshop.names()[-5:])
     with workshop.start(REBUILD, VERSION="3") as killed:
         wait_for_held(workshop, killed)
-        assert killed.kill()
+        killed.kill()
     workshop.release()
     (workshop.folder / "computed.log").unlink()
     replaced, aside = directory_of(2), directory_of(1)

@@ -59,6 +59,13 @@ def make_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [validity, *buffers])
 
 
+def text_scalar(text: str | None) -> pa.Scalar:
+    """Return one text as an Arrow scalar."""
+    import pyarrow as pa
+
+    return make_array([text], pa.string())[0]
+
+
 def from_numpy(values: npt.NDArray[np.generic], kind: pa.DataType) -> pa.Array:
     """Return a NumPy array as an Arrow array of a type that is laid out the same, without copying."""
     import numpy as np

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import luigi
 from luigi.event import Event
+from luigi.execution_summary import LuigiStatusCode
 from luigi.task import Task
 
 from tintype.errors import StagingLockedError
@@ -30,6 +31,9 @@ logger = logging.getLogger("luigi-interface.tintype")
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether another process has finished."""
+IDLE_LOOKS = 15
+"""How often a central scheduler that leaves a task undone is asked again. A task of another client may be between two
+stages just then, and what was done is taken for done for ten seconds, whatever has changed."""
 
 
 @dataclass
@@ -70,14 +74,19 @@ def run_tasks(
             stack.enter_context(setting("worker", "no_install_shutdown_handler", "true"))
         stack.enter_context(_logging_left_alone())
         notes = stack.enter_context(RunNotes())
+        n_idle = 0
         while True:
             n_before = notes.size_bytes
-            luigi.build(list(tasks), detailed_summary=True, **options)
+            result = luigi.build(list(tasks), detailed_summary=True, **options)
             # Of this round alone: a stage that was waited for is mostly complete, and not run again.
             runs = notes.read(n_before)
             rivals = _find_rivals(tasks, runs, is_local=options["local_scheduler"]) if wait else {}
             if not rivals:
-                return notes.read()
+                is_idle = wait and not options["local_scheduler"] and _was_left_undone(tasks, runs, result.status)
+                if not is_idle or n_idle == IDLE_LOOKS:
+                    return notes.read()
+                n_idle += 1
+                sleep(LOOK_SECONDS)
             for stage, builder in rivals.items():
                 _wait_for(stage, builder)
 
@@ -171,6 +180,13 @@ def _find_rivals(tasks: Sequence[Task], runs: Mapping[str, Run], *, is_local: bo
         elif run is not None and run.is_locked:
             rivals[task] = builder or "another process"
     return rivals
+
+
+def _was_left_undone(tasks: Sequence[Task], runs: Mapping[str, Run], status: LuigiStatusCode) -> bool:
+    """Return whether the scheduler gave this process no work on some task, though nothing stands in its way."""
+    if status in (LuigiStatusCode.SUCCESS, LuigiStatusCode.SUCCESS_WITH_RETRY, LuigiStatusCode.NOT_RUN):
+        return any(task.task_id not in runs and not task.complete() for task in tasks)
+    return False
 
 
 def _wait_for(stage: Stage, builder: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tintype.manifest.arrays import make_array
+from tintype.manifest.arrays import from_numpy, make_array, text_scalar
 from tintype.manifest.schema import Status
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class PublishedRows:
         found[is_hit] = self._rows[places[is_hit]]
         # Equal hashes are all but always equal keys; another key would be a wrong file, so each is compared.
         hits = np.flatnonzero(is_hit)
-        is_same = pc.equal(self._keys_of(self.take(found[hits])), keys.take(pa.array(hits)))
+        is_same = pc.equal(self._keys_of(self.take(found[hits])), keys.take(from_numpy(hits, pa.int64())))
         found[hits[~np.asarray(is_same.fill_null(False))]] = -1
         return found
 
@@ -116,11 +116,11 @@ class PublishedRows:
         tables, places = [self._parquet.schema_arrow.empty_table().select(self._columns)], []
         for group in sorted(set(groups.tolist())):
             here = np.flatnonzero(groups == group)
-            tables.append(self._read_group(group).take(pa.array(rows[here] - self._starts[group])))
+            tables.append(self._read_group(group).take(from_numpy(rows[here] - self._starts[group], pa.int64())))
             places.append(here)
         table = pa.concat_tables(tables)
         if len(places) > 1:
-            table = table.take(pa.array(np.argsort(np.concatenate(places))))
+            table = table.take(from_numpy(np.argsort(np.concatenate(places)), pa.int64()))
         return table.combine_chunks()
 
     def close(self) -> None:
@@ -138,9 +138,11 @@ class PublishedRows:
         for batch in manifest.batches(["inpath", "input_digest", "status", "error_type", *self._carried]):
             keys = self._keys_of(batch)
             hashes.append(_hash(keys))
-            is_good = pc.not_equal(batch.column("status"), str(Status.FAILED))
+            is_good = pc.not_equal(batch.column("status"), text_scalar(Status.FAILED.value))
             if self._retried is not None:
-                left = pc.invert(pc.is_in(batch.column("error_type"), value_set=pa.array(sorted(self._retried))))
+                left = pc.invert(
+                    pc.is_in(batch.column("error_type"), value_set=make_array(sorted(self._retried), pa.string()))
+                )
                 is_good = pc.or_(is_good, left)
             usable.append(np.asarray(pc.and_(batch.column("input_digest").is_valid(), is_good)))
             if self._has_parts:
@@ -180,7 +182,7 @@ class PublishedRows:
             return _whole(digests)
         texts = pc.binary_join_element_wise(
             *(column.cast(pa.string()) for column in columns),
-            _SEPARATOR,
+            text_scalar(_SEPARATOR),
             null_handling="replace",
             null_replacement=_MISSING,
         )

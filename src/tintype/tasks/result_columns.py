@@ -79,7 +79,7 @@ def _with_reused(
         _, digests = _take(None, batch.input_digests, done)
         own = {**_fixed_columns(columns, digests), **_recorded_columns(columns, recorded)}
         schema = pa.schema([*fixed_schema(), *recorded])
-        order = pa.array(np.argsort(np.concatenate([done, places]), kind="stable"))
+        order = from_numpy(np.argsort(np.concatenate([done, places]), kind="stable"), pa.int64())
         arrays = {
             name: pa.concat_arrays([_as_array(own[name], schema.field(name).type), array]).take(order)
             for name, array in arrays.items()
@@ -135,7 +135,7 @@ def _take(
     """Return the carried columns and the digests of some inputs."""
     import pyarrow as pa
 
-    indices = pa.array(places)
+    indices = from_numpy(places, pa.int64())
     taken = None if carried is None else carried.take(indices)
     if isinstance(input_digests, pa.Array):
         return taken, input_digests.take(indices)

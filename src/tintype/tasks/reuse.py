@@ -9,7 +9,7 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Self
 
-from tintype.manifest.arrays import from_numpy, make_array
+from tintype.manifest.arrays import from_numpy, make_array, text_scalar
 from tintype.manifest.schema import Status, is_digested
 from tintype.tasks.published_rows import PublishedRows
 from tintype.write_funcs.files import NO_HARD_LINK, copy_file
@@ -146,19 +146,20 @@ class Reuse:
         old_rows, of_input = self._published.with_parts(self._rows(batch)[places])
         table = self._published.take(old_rows)
         places = places[of_input]
-        taken = pa.array(places)
+        taken = from_numpy(places, pa.int64())
         columns = {name: _whole(table.column(name)) for name in ("error_type", "error", "digest", "size_bytes")}
         columns |= {name: _whole(table.column(name)) for name in self._recorded}
         paths, digests = batch.identities
         columns["inpath"], columns["input_digest"] = paths.take(taken), digests.take(taken)
         status = _whole(table.column("status"))
-        columns["status"] = pc.if_else(pc.equal(status, str(Status.WRITTEN)), str(Status.REUSED), status)
+        written, reused = text_scalar(Status.WRITTEN.value), text_scalar(Status.REUSED.value)
+        columns["status"] = pc.if_else(pc.equal(status, written), reused, status)
         old = _whole(table.column("outpath"))
         if self._has_parts:
             columns["outpath"] = old
         else:
             new = make_array([outpaths[place] for place in places.tolist()], pa.string())
-            columns["outpath"] = pc.if_else(old.is_valid(), new, pa.scalar(None, pa.string()))
+            columns["outpath"] = pc.if_else(old.is_valid(), new, text_scalar(None))
         columns["seconds"] = from_numpy(np.zeros(len(places)), pa.float64())
         now = np.full(len(places), time_ns() // 1000, np.int64)
         columns["time_finished"] = from_numpy(now, pa.timestamp("us", tz="UTC"))
