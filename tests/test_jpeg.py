@@ -23,6 +23,7 @@ from tintype.load_funcs.exif import find_orientation
 from tintype.load_funcs.image import decode_at_least
 from tintype.load_funcs.jpeg import read_header
 from tintype.load_funcs.pillow_formats import decode_with_pillow, open_image, read_orientation
+from tintype.load_funcs.scratch import MAX_FILE_BYTES, MAX_PIXEL_BYTES, pixels_for, read_whole
 from tintype.ops import ResizePlan
 
 DATA = Path(skimage.data.__file__).parent
@@ -420,3 +421,34 @@ def test_a_very_large_file_is_not_read_as_a_whole(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(encode())
     monkeypatch.setattr(module, "MAX_JPEG_BYTES", 100)
     assert load_image(tmp_path / "a.jpg", target_size=(10, 10)).shape == (60, 90, 3)
+
+
+def test_memory_that_is_used_again_never_shows_in_what_was_given_out(tmp_path):
+    paths = []
+    for number, colour in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255)]):
+        paths.append(tmp_path / f"{number}.jpg")
+        Image.new("RGB", (400, 300), colour).save(paths[-1], quality=95)
+    for plan in (ResizePlan(max_side=400), ResizePlan(max_side=100), ResizePlan(max_side=100, resample="nearest")):
+        images = [load_resized_image(path, plan) for path in paths]
+        for channel, image in enumerate(images):
+            assert image.mean(axis=(0, 1)).argmax() == channel
+            assert image[..., channel].min() > 250
+            assert image.flags.owndata or image.base is None or not np.shares_memory(image, images[channel - 1])
+    whole = [load_image(path) for path in paths]
+    assert [int(image.mean(axis=(0, 1)).argmax()) for image in whole] == [0, 1, 2]
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x" * 1000)
+    with open(path, "rb", buffering=0) as file:
+        assert bytes(read_whole(file, 400)) == b"x" * 1000
+        file.seek(0)
+        assert bytes(read_whole(file, 1000)) == b"x" * 1000
+        file.seek(0)
+        assert bytes(read_whole(file, 2000)) == b"x" * 1000
+
+
+def test_large_images_and_files_are_not_kept_in_memory():
+    assert pixels_for(MAX_PIXEL_BYTES + 1) is None
+    assert len(read_whole(io.BytesIO(bytes(MAX_FILE_BYTES)), MAX_FILE_BYTES)) == MAX_FILE_BYTES

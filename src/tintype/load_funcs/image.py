@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from tintype.errors import SettingsError
 from tintype.load_funcs.jpeg import NO_MARGINS, START, Margins, decode_jpeg, read_header
 from tintype.load_funcs.pillow_formats import decode_with_pillow, refuse_to_pad, refuse_too_large
+from tintype.load_funcs.scratch import read_whole
 from tintype.settings import DEFAULT_MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def load_at_least(
     max_pixels: int,
     target_size: TargetSize | None = None,
     margins: Margins = NO_MARGINS,
+    in_scratch: bool = False,
 ) -> DecodedImage:
     """Return the image in a file, perhaps reduced, with its full size."""
     name = os.fspath(path)
@@ -152,19 +154,27 @@ def load_at_least(
         size_bytes = os.fstat(file.fileno()).st_size
         if size_bytes <= MAX_JPEG_BYTES and file.read(len(START)) == START:
             file.seek(0)
-            return decode_at_least(file.read(), name, max_pixels=max_pixels, target_size=target_size, margins=margins)
+            return decode_at_least(
+                read_whole(file, size_bytes),
+                name,
+                max_pixels=max_pixels,
+                target_size=target_size,
+                margins=margins,
+                in_scratch=in_scratch,
+            )
         file.seek(0)
         with io.BufferedReader(file) as buffered:
             return decode_in_full(buffered, name, max_pixels, size_bytes, target_size)
 
 
 def decode_at_least(
-    data: bytes,
+    data: bytes | memoryview,
     name: str,
     *,
     max_pixels: int,
     target_size: TargetSize | None = None,
     margins: Margins = NO_MARGINS,
+    in_scratch: bool = False,
 ) -> DecodedImage:
     """Return the image in the bytes of a file, perhaps reduced, with its full size."""
     header = read_header(data)
@@ -172,7 +182,7 @@ def decode_at_least(
         refuse_to_pad(name)
         refuse_too_large(*header.stored_size, name, max_pixels)
         wanted = None if target_size is None else read_target_size(target_size, header.full_size)
-        pixels = decode_jpeg(data, header, name, wanted, margins)
+        pixels = decode_jpeg(data, header, name, wanted, margins, in_scratch=in_scratch)
         if pixels is not None:
             return DecodedImage(pixels, header.full_size)
     return decode_in_full(io.BytesIO(data), name, max_pixels, len(data), target_size)

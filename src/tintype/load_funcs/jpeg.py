@@ -10,6 +10,7 @@ import numpy as np
 
 from tintype.errors import ImageError
 from tintype.load_funcs.exif import find_orientation
+from tintype.load_funcs.scratch import pixels_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class JpegHeader(NamedTuple):
         return (height, width) if self.orientation >= 5 else (width, height)
 
 
-def read_header(data: bytes) -> JpegHeader | None:
+def read_header(data: bytes | memoryview) -> JpegHeader | None:
     """Return the header of a JPEG with 8 bits a channel that is gray, YCbCr or RGB.
 
     Parameters
@@ -80,7 +81,7 @@ def read_header(data: bytes) -> JpegHeader | None:
     >>> read_header(b"GIF89a") is None
     True
     """
-    if not data.startswith(START):
+    if data[: len(START)] != START:
         return None
     try:
         return walk_segments(data)
@@ -88,7 +89,7 @@ def read_header(data: bytes) -> JpegHeader | None:
         return None
 
 
-def walk_segments(data: bytes) -> JpegHeader | None:
+def walk_segments(data: bytes | memoryview) -> JpegHeader | None:
     """Read the segments up to the first scan. Raises IndexError or struct.error beyond the end."""
     frame, app1 = None, []
     position = 2
@@ -100,7 +101,7 @@ def walk_segments(data: bytes) -> JpegHeader | None:
         if marker in FRAMES and frame is None:
             frame = FRAME.unpack_from(data, position + 4)
         elif marker == APP1:
-            app1.append(data[position + 4 : position + 2 + size_bytes])
+            app1.append(bytes(data[position + 4 : position + 2 + size_bytes]))
         elif marker not in PASSED_OVER or size_bytes < 2:
             return None
         position += 2 + size_bytes
@@ -116,7 +117,13 @@ def walk_segments(data: bytes) -> JpegHeader | None:
 
 
 def decode_jpeg(
-    data: bytes, header: JpegHeader, name: str, wanted: tuple[int, int] | None, margins: Margins = NO_MARGINS
+    data: bytes | memoryview,
+    header: JpegHeader,
+    name: str,
+    wanted: tuple[int, int] | None,
+    margins: Margins = NO_MARGINS,
+    *,
+    in_scratch: bool = False,
 ) -> NDArray[np.uint8] | None:
     """Return the pixels of a JPEG, upright, at the smallest scale that is not below the wanted size.
 
@@ -132,6 +139,8 @@ def decode_jpeg(
         (width, height) of the upright image, in pixels, which the result must not be below; None for the full size.
     margins
         How many times the wanted size each reduced scale has to leave, by its eighths.
+    in_scratch
+        Whether the pixels may lie in memory that this thread uses again for the next image.
 
     Returns
     -------
@@ -150,7 +159,10 @@ def decode_jpeg(
     width, height = header.stored_size
     columns, rows = scale(width, eighths), scale(height, eighths)
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, header.colour, min_height=rows, min_width=columns)
+        buffer = pixels_for(rows * columns * (1 if header.colour == "GRAY" else 3)) if in_scratch else None
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            data, header.colour, min_height=rows, min_width=columns, buffer=buffer
+        )
     except (ValueError, RuntimeError) as error:
         if PADDED not in str(error):
             return None

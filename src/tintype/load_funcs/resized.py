@@ -75,7 +75,7 @@ def load_resized_image(
     (149, 224, 3)
     """
     target_size = choose_target(plan, reduced_decode)
-    decoded = load_at_least(path, max_pixels=max_pixels, target_size=target_size, margins=MARGINS)
+    decoded = load_at_least(path, max_pixels=max_pixels, target_size=target_size, margins=MARGINS, in_scratch=True)
     return choose_filter(plan, decoded).apply(decoded.pixels, full_size=decoded.full_size)
 
 
@@ -120,7 +120,9 @@ def decode_resized_image(
     array([[128]], dtype=uint8)
     """
     target_size = choose_target(plan, reduced_decode)
-    decoded = decode_at_least(data, name, max_pixels=max_pixels, target_size=target_size, margins=MARGINS)
+    decoded = decode_at_least(
+        data, name, max_pixels=max_pixels, target_size=target_size, margins=MARGINS, in_scratch=True
+    )
     return choose_filter(plan, decoded).apply(decoded.pixels, full_size=decoded.full_size)
 
 
