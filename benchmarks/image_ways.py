@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +29,8 @@ class Way:
     """One of the hand-written loops whose cheapest is what tintype is held against."""
     n_files: int | None = None
     """Of how many files it is measured; fewer than all where it is slow, and no goal hangs on it."""
+    package: str | None = None
+    """What must be installed beside tintype."""
     has_goals: bool = True
     """Of tintype's own ways: whether the goals are for it."""
 
@@ -36,6 +39,8 @@ OURS = (
     Way("pipeline", "tintype Pipeline.run()", "run_images.py", ""),
     Way("stage", "tintype ResizeImages", "run_images.py", ""),
 )
+WITH_AREA = Way("area_pipeline", "tintype Pipeline.run(), resample='area'", "run_images.py", "", package="cv2")
+"""The same with OpenCV's filter, where the extra is installed."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ def find_pythons(ways: Iterable[Way]) -> tuple[dict[str, str | Path], dict[str, 
     pythons: dict[str, str | Path] = {}
     missing: dict[str, str] = {}
     for way in ways:
+        if way.package is not None and find_spec(way.package) is None:
+            missing[way.kind] = f"skipped: {way.package} is not installed"
+            continue
         try:
             pythons[way.kind] = find_python(way.environment) if way.environment else sys.executable
         except PeerMissingError as error:

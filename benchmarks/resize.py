@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fast_folder import open_fast_folder
-from image_ways import OURS, ImageGoals, Way, WayRuns, read_once
+from image_ways import OURS, WITH_AREA, ImageGoals, Way, WayRuns, read_once
 from measure import Bench, Figure, pick
 
 _PEER = "run_image_peer.py"
@@ -42,7 +42,9 @@ class ResizeWork:
         n_files = bench.size(self.n_files)
         source = bench.photographs(n_files, self.images)
         read_once(source.iterdir())
-        runs = WayRuns([replace(way, what=way.what.format(scale=self.scale)) for way in (*OURS, *self.peers)])
+        runs = WayRuns(
+            [replace(way, what=way.what.format(scale=self.scale)) for way in (*OURS, WITH_AREA, *self.peers)]
+        )
         with open_fast_folder(bench.folder) as folder:
             runs.measure(bench, source, folder, self.size, n_files, repeat=self.repeat)
         return runs

@@ -1,6 +1,9 @@
 """Behaviour of tintype.ops.resizing and tintype.ops.resampling."""
 
+import importlib.util
+import os
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tintype import interim
-from tintype.errors import ImageError, SettingsError
+from tintype.errors import ImageError, MissingPackageError, SettingsError
 from tintype.ops import ResizePlan, resize
 from tintype.ops.resampling import FILTERS
 from tintype.ops.resizing import MODES
@@ -474,7 +477,7 @@ def test_a_plan_cannot_be_changed():
         ({"scale": True}, "scale=True: give a factor"),
         ({"shape": (2, 3), "mode": "fit"}, "mode='fit': give one of stretch, keep_ratio, border, center_crop"),
         ({"max_side": 4, "mode": "border"}, "mode='border' with max_side=4: a mode goes with shape only"),
-        ({"max_side": 4, "resample": "area"}, "resample='area': give one of nearest, box, .*, or None"),
+        ({"max_side": 4, "resample": "cubic"}, "resample='cubic': give one of nearest, box, .*, or None"),
         ({"max_side": 4, "resample": ""}, "resample='': give one of"),
         ({"shape": (2, 3), "mode": "border", "fill": "white"}, "fill='white': give one number, or one for each"),
         ({"shape": (2, 3), "mode": "border", "fill": ()}, r"fill=\(\): give one number"),
@@ -505,7 +508,7 @@ def test_resize_images_reads_from_the_command_line_what_resize_takes(written, pl
     assert interim.ResizeImages.from_str_params(written).resize_plan() == plan
 
 
-@pytest.mark.parametrize("wrong", [{"mode": "fit"}, {"resample": "area"}])
+@pytest.mark.parametrize("wrong", [{"mode": "fit"}, {"resample": "cubic"}])
 def test_resize_images_refuses_a_choice_that_there_is_not(wrong):
     with pytest.raises(ValueError, match="is not a valid choice"):
         interim.ResizeImages(max_side=64, **wrong)
@@ -515,3 +518,47 @@ def test_resize_images_gives_what_resize_gives():
     task = interim.ResizeImages(shape=(30, 40), mode="center_crop", resample="box")
     expected = resize(COFFEE, shape=(30, 40), mode="center_crop", resample="box")
     np.testing.assert_array_equal(task.load_func()(COFFEE_PATH), expected)
+
+
+def area_or_skip():
+    if importlib.util.find_spec("cv2") is None:
+        reason = "this test needs OpenCV: pip install 'tintype[faces]'"
+        if os.environ.get("TINTYPE_REQUIRE_SERVICES") == "1":
+            pytest.fail(f"{reason}, and TINTYPE_REQUIRE_SERVICES=1 forbids to skip it")
+        pytest.skip(reason)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "bool"])
+def test_area_averages_whole_blocks(dtype):
+    area_or_skip()
+    blocks = np.array([[0, 1], [1, 0]]).repeat(10, axis=0).repeat(10, axis=1)
+    image = (blocks * (1 if dtype == "bool" else 200)).astype(dtype)
+    expected = (np.array([[0, 1], [1, 0]]) * (1 if dtype == "bool" else 200)).astype(dtype)
+    small = resize(image, shape=(2, 2), resample="area")
+    assert small.dtype == image.dtype
+    np.testing.assert_array_equal(small, expected)
+    np.testing.assert_array_equal(
+        resize(np.dstack([image] * 3), shape=(2, 2), resample="area"), np.dstack([expected] * 3)
+    )
+
+
+def test_area_is_near_to_lanczos_on_a_photograph_and_cuts_its_centre():
+    area_or_skip()
+    small = resize(COFFEE, max_side=200, resample="area")
+    difference = small.astype(float) - resize(COFFEE, max_side=200, resample="lanczos")
+    assert 10 * np.log10(255**2 / np.mean(difference**2)) > 30
+    plan = ResizePlan(shape=(50, 50), mode="center_crop", resample="area")
+    whole = resize(COFFEE, shape=(50, 75), resample="area")
+    np.testing.assert_array_equal(plan(COFFEE), whole[:, 12:62])
+
+
+def test_area_leaves_what_grows_or_has_alpha_to_the_usual_filter():
+    transparent = np.dstack([COFFEE, np.full(COFFEE.shape[:2], 9, np.uint8)])
+    for image, size in ((COFFEE, {"scale": 1.5}), (transparent, {"max_side": 100})):
+        np.testing.assert_array_equal(resize(image, resample="area", **size), resize(image, **size))
+
+
+def test_area_without_opencv_names_the_cure(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingPackageError, match=r"resample='area' needs opencv-python-headless: pip install"):
+        resize(COFFEE, max_side=100, resample="area")

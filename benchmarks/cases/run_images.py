@@ -1,6 +1,6 @@
 """Make images smaller with tintype: run_images.py KIND SOURCE FOLDER SIZE N_FILES N_JOBS.
 
-KIND is ``pipeline`` or ``stage`` for a folder of images, ``url_pipeline`` or ``url_stages`` for a list of URLs.
+KIND is ``pipeline``, ``area_pipeline`` or ``stage`` for a folder of images, ``url_pipeline`` or ``url_stages`` for a list of URLs.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def main(work: ImageWork) -> None:
         import_module(name)
     if work.kind == "pipeline":
         measure_images(work, run_pipeline(resize_image_pipeline(**wanted_size(work)), work.n_jobs))
+    elif work.kind == "area_pipeline":
+        measure_images(work, run_pipeline(resize_image_pipeline(**wanted_size(work), resample="area"), work.n_jobs))
     elif work.kind == "url_pipeline":
         measure_images(work, run_pipeline(fetch_pipeline(work), work.n_jobs))
     else:

@@ -9,7 +9,7 @@ import luigi
 
 from tintype.interim.image_stage import ImageStage
 from tintype.load_funcs.resized import load_resized_image
-from tintype.ops.resampling import FILTERS
+from tintype.ops.resampling import AREA, FILTERS
 from tintype.ops.resizing import MODES, ResizePlan
 from tintype.pipelines.core import Pipeline
 from tintype.pipelines.file_work import LoadFunc
@@ -45,8 +45,8 @@ class ResizeImages(ImageStage):
     only_if_bigger: bool = luigi.BoolParameter(default=False, description="leave smaller images at their size")
     resample: str | None = luigi.OptionalChoiceParameter(
         default=None,
-        choices=FILTERS,
-        description="Pillow's filter; empty is hamming to reduce, lanczos to enlarge.",
+        choices=(*FILTERS, AREA),
+        description="Pillow's filter, or OpenCV's area; empty is hamming to reduce, lanczos to enlarge.",
     )
 
     full_decode: bool = luigi.BoolParameter(

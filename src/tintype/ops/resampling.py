@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tintype.errors import ImageError
+from tintype.errors import ImageError, MissingPackageError
 from tintype.ops.geometry import Window, cut
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 """Pillow's filters, the quickest first."""
+AREA = "area"
+"""OpenCV's average over areas: as near to lanczos as hamming, and quicker. Needs the extra."""
 
 REDUCING_GAP = 3.0
 """A large reduction first averages whole blocks, down to this many times the wanted size: two to four times quicker,
@@ -36,7 +39,7 @@ def resample(
     window
         The part that is returned; the rest is not computed.
     filter_name
-        One of FILTERS; None takes hamming when no side grows, otherwise lanczos.
+        One of FILTERS, or AREA; None takes hamming when no side grows, otherwise lanczos.
 
     Returns
     -------
@@ -47,6 +50,8 @@ def resample(
     ------
     ImageError
         When the image holds floats that are not finite, unless the filter is nearest.
+    MissingPackageError
+        For AREA without OpenCV.
 
     Examples
     --------
@@ -56,8 +61,9 @@ def resample(
     rows, columns = image.shape[:2]
     if shape == (rows, columns):
         return cut(image, window)
-    if filter_name is None:
-        filter_name = "lanczos" if shape[0] > rows or shape[1] > columns else "hamming"
+    grows = shape[0] > rows or shape[1] > columns
+    if filter_name is None or (filter_name == AREA and (grows or image.shape[2:] == (4,))):
+        filter_name = "lanczos" if grows else "hamming"
     if filter_name == "nearest":
         return take_nearest(image, shape, window)
     if image.ndim == 3 and image.shape[2] == 1:
@@ -76,7 +82,7 @@ def take_nearest(image: NDArray[Any], shape: tuple[int, int], window: Window) ->
 def filter_pixels(image: NDArray[Any], shape: tuple[int, int], window: Window, filter_name: str) -> NDArray[Any]:
     """Resize an image of shape (rows, columns), or with 3 or 4 channels, by a filter that averages."""
     if image.dtype == np.uint8:
-        return filter_with_pillow(image, shape, window, filter_name)
+        return filter_with(image, shape, window, filter_name)
     if image.dtype == np.bool_:
         mask: NDArray[np.bool_] = filter_planes(image.astype(np.float32), shape, window, filter_name) >= 0.5
         return mask
@@ -99,9 +105,28 @@ def filter_planes(
 ) -> NDArray[np.float32]:
     """Resize a float32 image one channel at a time: Pillow's float images have only one."""
     if image.ndim == 2:
-        return filter_with_pillow(image, shape, window, filter_name)
-    planes = [filter_with_pillow(image[..., n], shape, window, filter_name) for n in range(image.shape[2])]
+        return filter_with(image, shape, window, filter_name)
+    planes = [filter_with(image[..., n], shape, window, filter_name) for n in range(image.shape[2])]
     return np.stack(planes, axis=-1)
+
+
+def filter_with(image: NDArray[Any], shape: tuple[int, int], window: Window, filter_name: str) -> NDArray[Any]:
+    """Resize an image that Pillow has a mode for, with the library that has the filter."""
+    if filter_name == AREA:
+        return average_areas(image, shape, window)
+    return filter_with_pillow(image, shape, window, filter_name)
+
+
+def average_areas(image: NDArray[Any], shape: tuple[int, int], window: Window) -> NDArray[Any]:
+    """Resize an image to fewer pixels with OpenCV."""
+    try:
+        cv2 = import_module("cv2")
+    except ImportError as error:
+        raise MissingPackageError(
+            "resample='area' needs opencv-python-headless: pip install 'tintype[faces]', or leave resample out"
+        ) from error
+    resized: NDArray[Any] = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return cut(resized, window) if (window.rows, window.columns) != shape else resized
 
 
 def filter_with_pillow(image: NDArray[Any], shape: tuple[int, int], window: Window, filter_name: str) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from tintype.errors import ImageError, SettingsError
 from tintype.ops.checks import DTYPES, check_image, read_fill, read_number, read_pixels, read_shape
 from tintype.ops.geometry import Window, centre, place
-from tintype.ops.resampling import FILTERS, resample
+from tintype.ops.resampling import AREA, FILTERS, resample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,9 @@ def resize(
         One of Pillow's filters: ``nearest``, ``box``, ``bilinear``, ``hamming``, ``bicubic``, ``lanczos``. None takes
         hamming when no side grows, and otherwise lanczos: on photographs reduced from 1024 x 768 to 224 x 224,
         hamming has 41.7 dB PSNR against lanczos, as much as averaging over areas (41.6), at 0.4 of lanczos' cost.
-        ``nearest`` is for label masks: it makes no new values, whatever the dtype.
+        ``nearest`` is for label masks: it makes no new values, whatever the dtype. ``area`` is OpenCV's average, which
+        needs ``pip install 'tintype[faces]'``: like hamming, a tenth to a quarter less for the whole of decoding,
+        resizing and encoding; images that grow or have alpha are resized as for None.
     fill
         The colour of the border: one number for all channels, or one for each. Only for ``mode="border"``.
 
@@ -168,8 +170,9 @@ class ResizePlan:
             raise SettingsError(f"resize got mode={self.mode!r}: give one of {', '.join(MODES)}")
         if self.mode != "stretch" and self.shape is None:
             raise SettingsError(f"resize got mode={self.mode!r} with {name}={value!r}: a mode goes with shape only")
-        if self.resample is not None and self.resample not in FILTERS:
-            raise SettingsError(f"resize got resample={self.resample!r}: give one of {', '.join(FILTERS)}, or None")
+        known = (*FILTERS, AREA)
+        if self.resample is not None and self.resample not in known:
+            raise SettingsError(f"resize got resample={self.resample!r}: give one of {', '.join(known)}, or None")
 
     def __call__(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return a resized copy of an image, as :func:`resize` does."""
