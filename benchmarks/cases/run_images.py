@@ -1,7 +1,7 @@
 """Make images smaller with tintype: run_images.py KIND SOURCE FOLDER SIZE N_FILES N_JOBS.
 
-KIND is ``pipeline``, ``area_pipeline`` or ``stage`` for a folder of images, ``url_pipeline`` or ``url_stages`` for a list
-of URLs.
+KIND is ``pipeline``, ``area_pipeline`` or ``stage`` for a folder of images, ``url_pipeline`` or ``url_stages`` for a
+list of URLs.
 """
 
 from __future__ import annotations
