@@ -79,9 +79,9 @@ class Handler(BaseHTTPRequestHandler):
         if status != 304:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
-        with self.server.lock:
+        with self.server.lock:  # first: who has the body may ask at once
             self.server.bytes_sent += len(body)
+        self.wfile.write(body)
 
     def begin(self, length: int | None = None) -> None:
         """Send the head of a good answer; a body without a length ends with the connection."""
