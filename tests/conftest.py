@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -41,20 +43,32 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip the test; with TINTYPE_REQUIRE_SERVICES=1 it fails instead."""
+    if os.environ.get("TINTYPE_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{reason}, and TINTYPE_REQUIRE_SERVICES=1 forbids to skip it")
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def require_service() -> Callable[[str], str]:
-    """Return a function that finds a program or skips the test; with TINTYPE_REQUIRE_SERVICES=1 it fails instead."""
+    """Return a function that finds a program, or skips or fails the test."""
 
     def find_or_skip(name: str) -> str:
         path = shutil.which(name)
         if path is None:
-            reason = f"this test needs the program {name}, which is not on PATH"
-            if os.environ.get("TINTYPE_REQUIRE_SERVICES") == "1":
-                pytest.fail(f"{reason}, and TINTYPE_REQUIRE_SERVICES=1 forbids to skip it")
-            pytest.skip(reason)
+            skip_or_fail(f"this test needs the program {name}, which is not on PATH")
         return path
 
     return find_or_skip
+
+
+@pytest.fixture
+def cv2() -> Any:
+    """Return OpenCV, or skip or fail the test."""
+    if importlib.util.find_spec("cv2") is None:
+        skip_or_fail("this test needs OpenCV: pip install 'tintype[faces]'")
+    return importlib.import_module("cv2")
 
 
 @pytest.fixture(autouse=True)

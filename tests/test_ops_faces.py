@@ -1,9 +1,6 @@
 """Behaviour of tintype.ops.faces and tintype.ops.face_detectors."""
 
 import hashlib
-import importlib
-import importlib.util
-import os
 import pickle
 import struct
 import subprocess
@@ -41,16 +38,6 @@ def _no_models(monkeypatch):
     """Let each test load its models itself."""
     monkeypatch.setattr(face_detectors, "_of_process", {})
     monkeypatch.setattr(face_detectors, "_of_thread", face_detectors.ThreadModels())
-
-
-@pytest.fixture
-def cv2():
-    if importlib.util.find_spec("cv2") is None:
-        reason = "this test needs OpenCV: pip install 'tintype[faces]'"
-        if os.environ.get("TINTYPE_REQUIRE_SERVICES") == "1":
-            pytest.fail(f"{reason}, and TINTYPE_REQUIRE_SERVICES=1 forbids to skip it")
-        pytest.skip(reason)
-    return importlib.import_module("cv2")
 
 
 def share(a: Box, b: Box) -> float:

@@ -1,7 +1,5 @@
 """Behaviour of tintype.ops.resizing and tintype.ops.resampling."""
 
-import importlib.util
-import os
 import pickle
 import sys
 from pathlib import Path
@@ -520,17 +518,8 @@ def test_resize_images_gives_what_resize_gives():
     np.testing.assert_array_equal(task.load_func()(COFFEE_PATH), expected)
 
 
-def area_or_skip():
-    if importlib.util.find_spec("cv2") is None:
-        reason = "this test needs OpenCV: pip install 'tintype[faces]'"
-        if os.environ.get("TINTYPE_REQUIRE_SERVICES") == "1":
-            pytest.fail(f"{reason}, and TINTYPE_REQUIRE_SERVICES=1 forbids to skip it")
-        pytest.skip(reason)
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "bool"])
-def test_area_averages_whole_blocks(dtype):
-    area_or_skip()
+def test_area_averages_whole_blocks(dtype, cv2):
     blocks = np.array([[0, 1], [1, 0]]).repeat(10, axis=0).repeat(10, axis=1)
     image = (blocks * (1 if dtype == "bool" else 200)).astype(dtype)
     expected = (np.array([[0, 1], [1, 0]]) * (1 if dtype == "bool" else 200)).astype(dtype)
@@ -542,8 +531,7 @@ def test_area_averages_whole_blocks(dtype):
     )
 
 
-def test_area_is_near_to_lanczos_on_a_photograph_and_cuts_its_centre():
-    area_or_skip()
+def test_area_is_near_to_lanczos_on_a_photograph_and_cuts_its_centre(cv2):
     small = resize(COFFEE, max_side=200, resample="area")
     difference = small.astype(float) - resize(COFFEE, max_side=200, resample="lanczos")
     assert 10 * np.log10(255**2 / np.mean(difference**2)) > 30

@@ -17,6 +17,7 @@ from tintype.manifest.reader import ROWS_PER_BATCH, ManifestRows
 from tintype.manifest.schema import Status, fixed_schema
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.journal import Journal
+from tintype.targets.siblings import staging_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,7 +107,7 @@ def find_rows(directory: Path, statuses: Sequence[Status] = ()) -> ManifestRows:
     ManifestError
         When nothing is published and nothing waits.
     """
-    staging = directory.with_name(f".{directory.name}.staging")
+    staging = staging_folder(directory)
     if Status.FAILED in statuses and staging.is_dir():
         waiting = UnpublishedRows(staging, statuses)
         if any(waiting.results([Status.FAILED])):

@@ -121,12 +121,8 @@ class DownloadFiles(FileStage):
             if self._fetcher is not None:
                 self._fetcher.close()
                 self._fetcher = None
-            if self._published is not None:
-                self._published.close()
-                self._published = None
 
     _fetcher: Fetcher | None = None
-    _published: ManifestLookup | None = None
 
     def pipeline(self) -> Pipeline:
         """Return the pipeline: fetch, check, write the bytes."""
@@ -180,7 +176,6 @@ class DownloadFiles(FileStage):
         rows = SpooledRows(records, {"url": str, **columns}, hidden={"path": str, "sha256": str})
         self._make_path = PathMaker(self.path_template, columns=columns.keys(), n_rows=rows.n_rows)
         self._repeated = RepeatedUrls(rows)
-        self._published = self._published_rows()
         return rows
 
     def outpaths(self, batch: RowBatch) -> list[str | Trouble]:
@@ -202,7 +197,8 @@ class DownloadFiles(FileStage):
     def load_arguments(self, batch: RowBatch) -> Sequence[DownloadSource]:
         """Return what to fetch for each row, and the copy at hand."""
         assert batch.hidden is not None
-        old_rows = self._published.find(batch.inpaths) if self._published else [None] * len(batch)
+        published = self.once("published", self._published_rows)
+        old_rows = published.find(batch.inpaths) if published is not None else [None] * len(batch)
         folder = self.output().path
         return [
             DownloadSource(url, sha256, None if old is None else CopyAtHand.from_row(folder, old))

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tintype.rebuilding.explanation import explain_looks
-from tintype.rebuilding.locking import held, remove_staging, staging_folder
+from tintype.rebuilding.locking import held, remove_staging
 from tintype.rebuilding.outcomes import OldInputs, RebuildReport, sum_up
 from tintype.rebuilding.running import run_tasks
 from tintype.rebuilding.survey import Look, choose, survey
 from tintype.rebuilding.triggers import triggers_off
+from tintype.targets.siblings import staging_folder
 from tintype.tasks.orders import standing_order
 
 if TYPE_CHECKING:

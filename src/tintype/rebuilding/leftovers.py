@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tintype.errors import StampError
-from tintype.rebuilding.locking import staging_folder
 from tintype.rebuilding.survey import Look
 from tintype.rebuilding.words import describe_error
 from tintype.recipe import Recipe
 from tintype.targets.begin import RECIPE_NAME
 from tintype.targets.lock import LOCK_NAME
+from tintype.targets.siblings import staging_folder
 from tintype.targets.staging_state import find_builder
 from tintype.targets.stamp import read_stamp
 from tintype.tasks.naming import show_path

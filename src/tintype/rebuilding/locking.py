@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +10,7 @@ from pathlib import Path
 from tintype.targets.disk_errors import disk_errors
 from tintype.targets.lock import LOCK_NAME, FolderLock
 from tintype.targets.relative_paths import remove_tree
-
-
-def staging_folder(path: Path) -> Path:
-    """Return the staging directory of a published directory."""
-    return path.with_name(f".{path.name}.staging")
+from tintype.targets.siblings import new_trash, staging_folder
 
 
 @contextmanager
@@ -54,7 +49,7 @@ def held(path: Path) -> Iterator[Path]:
 
 def remove_staging(path: Path) -> None:
     """Remove the staging directory of a directory, whose lock is held: at once for every other process."""
-    trash = path.with_name(f".{path.name}.trash-{uuid.uuid4().hex[:12]}")
+    trash = new_trash(path)
     try:
         os.rename(staging_folder(path), trash)
     except FileNotFoundError:

@@ -20,9 +20,9 @@ from luigi.execution_summary import LuigiStatusCode
 from luigi.task import Task
 
 from tintype.errors import StagingLockedError
-from tintype.rebuilding.locking import staging_folder
 from tintype.rebuilding.triggers import setting
 from tintype.rebuilding.words import describe_error
+from tintype.targets.siblings import staging_folder
 from tintype.targets.staging_state import find_builder
 from tintype.tasks.graph import upstream_first
 from tintype.tasks.stage import Stage

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 
 from tintype.manifest.schema import STAMP_NAME
@@ -13,6 +12,7 @@ from tintype.targets.begin import RECIPE_NAME
 from tintype.targets.disk_errors import disk_errors
 from tintype.targets.lock import LOCK_NAME
 from tintype.targets.relative_paths import remove_tree
+from tintype.targets.siblings import new_trash
 from tintype.targets.staging import put_back
 from tintype.targets.stamp import read_stamp
 
@@ -38,7 +38,7 @@ def sweep(leftover: Leftover) -> None:
         elif leftover.kind == "trash":
             remove_proofs_last(leftover.path)
         elif leftover.kind != "directory" or read_stamp(leftover.path) is not None:
-            trash = leftover.published.with_name(f".{leftover.published.name}.trash-{uuid.uuid4().hex[:12]}")
+            trash = new_trash(leftover.published)
             os.rename(leftover.path, trash)
             remove_proofs_last(trash)
 

@@ -43,10 +43,10 @@ class Beginning:
 
     def begin(self) -> tuple[str, bool]:
         """Return the build's id, and whether files must be proven by their bytes; clear what cannot be resumed."""
-        begun = self._read()
+        begun, begun_recipe = self._read()
         wanted = self._recipe.to_json()
         deep = False
-        decision = None if begun is None else decide(Recipe.from_json(begun["recipe"]), self._recipe, self._triggers)
+        decision = decide(begun_recipe, self._recipe, self._triggers)
         is_other = isinstance(decision, Rebuild) and any(reason.trigger != "inputs" for reason in decision.reasons)
         if begun is None or is_other or self._holds_replaced(begun):
             self._clear()
@@ -64,13 +64,13 @@ class Beginning:
         os.replace(draft, self._folder / RECIPE_NAME)
         return begun["build_id"], deep
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> tuple[dict[str, Any] | None, Recipe | None]:
+        """Return what was begun, and its recipe; None twice where nothing was that can be read."""
         try:
             begun = json.loads((self._folder / RECIPE_NAME).read_bytes())
-            Recipe.from_json(begun["recipe"])
-            return {**begun, "build_id": begun["build_id"]}
+            return {**begun, "build_id": begun["build_id"]}, Recipe.from_json(begun["recipe"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
+            return None, None
 
     def _holds_replaced(self, begun: Mapping[str, Any]) -> bool:
         """Return whether ``files`` is a directory that was swapped out, by a build that ended before it cleared up."""

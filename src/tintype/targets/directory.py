@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tintype.manifest.reader import Manifest
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES
 from tintype.targets.disk_errors import disk_errors
 from tintype.targets.relative_paths import remove_tree, walk_files
+from tintype.targets.siblings import new_trash
 from tintype.targets.staging import refuse_stray
 from tintype.targets.stamp import Stamp, read_stamp
 from tintype.write_funcs.files import hash_file
@@ -179,7 +179,7 @@ class DirectoryTarget(luigi.Target):
             When something that tintype did not make stands there; it is left alone.
         """
         refuse_stray(self.folder)
-        trash = self.folder.with_name(f".{self.folder.name}.trash-{uuid.uuid4().hex[:12]}")
+        trash = new_trash(self.folder)
         with disk_errors(f"removing {self.folder}"):
             try:
                 os.rename(self.folder, trash)

@@ -22,7 +22,6 @@ import json
 import logging
 import os
 import shutil
-import uuid
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -53,6 +52,7 @@ from tintype.targets.path_index import PathIndex
 from tintype.targets.relative_paths import check_outpath, count_files, printable, remove_tree, walk_files
 from tintype.targets.renames import ExchangeUnsupportedError, exchange, rename_new, sync, sync_tree
 from tintype.targets.resume import prove_files
+from tintype.targets.siblings import new_trash, sibling, staging_folder
 from tintype.targets.stamp import Stamp, read_stamp
 from tintype.write_funcs.files import hash_file
 
@@ -93,7 +93,7 @@ class Staging:
     def __init__(self, path: Path, recipe: Recipe, triggers: Collection[str] = TRIGGERS) -> None:
         self.path = path
         self.recipe = recipe
-        self.folder = path.with_name(f".{path.name}.staging")
+        self.folder = staging_folder(path)
         self.files = self.folder / "files"
         self.files_in: str | None = None
         """Where the files lie that the manifest names, when not here; see :attr:`Stamp.files_in`."""
@@ -311,7 +311,7 @@ class Staging:
         try:
             self._close_journals()
             # Out of the way first: a half-removed staging directory must never be resumed.
-            trash = self._sibling("trash", uuid.uuid4().hex[:12])
+            trash = new_trash(self.path)
             os.rename(self.folder, trash)
             remove_tree(trash)
         except OSError as error:
@@ -332,15 +332,12 @@ class Staging:
         finally:
             self.added.close()
 
-    def _sibling(self, kind: str, build_id: str) -> Path:
-        return self.path.with_name(f".{self.path.name}.{kind}-{build_id}")
-
     def _recover(self) -> None:
         """Undo what an interrupted replacement left: put the old directory back, or sweep it."""
-        for old in self.path.parent.glob(f"{glob.escape(str(self._sibling('old', '').name))}*"):
+        for old in self.path.parent.glob(f"{glob.escape(str(sibling(self.path, 'old', '').name))}*"):
             if not put_back(old, self.path):
                 remove_tree(old)
-        for trash in self.path.parent.glob(f"{glob.escape(str(self._sibling('trash', '').name))}*"):
+        for trash in self.path.parent.glob(f"{glob.escape(str(sibling(self.path, 'trash', '').name))}*"):
             remove_tree(trash)
 
     def drop_earlier(self) -> None:
@@ -379,7 +376,7 @@ class Staging:
         try:
             exchange(self.files, self.path)
         except ExchangeUnsupportedError:
-            old = self._sibling("old", self.build_id)
+            old = sibling(self.path, "old", self.build_id)
             try:
                 os.rename(self.path, old)
                 os.rename(self.files, self.path)

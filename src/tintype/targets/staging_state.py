@@ -13,6 +13,7 @@ from tintype.recipe import Recipe
 from tintype.targets.begin import RECIPE_NAME
 from tintype.targets.journal import Journal
 from tintype.targets.lock import LOCK_NAME, read_owner
+from tintype.targets.siblings import staging_folder
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def look_at_staging(path: Path, wanted: Recipe | None = None) -> StagingState | 
     wanted
         The recipe that is asked for.
     """
-    folder = path.with_name(f".{path.name}.staging")
+    folder = staging_folder(path)
     if not folder.is_dir():
         return None
     try:

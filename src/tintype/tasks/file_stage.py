@@ -136,12 +136,12 @@ class FileStage(Stage):
         Everything above must be published.
         """
         target = self.output()
-        recipe = self.recipe()
-        decision = self.decide(recipe)
         with self.one_look():
-            staged = look_at_staging(target.folder, recipe)
+            recipe = self.recipe()
+            decision = self.decide(recipe)
             if isinstance(decision, Keep):
                 return Forecast()
+            staged = look_at_staging(target.folder, recipe)
             reuse = self._find_reuse(keeps_unchanged=decision.keeps_unchanged)
             published = target.manifest() if target.exists() else None
             return count_files(self._rows, published, reuse, staged)
