@@ -246,11 +246,25 @@ def session_of(leader: int) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for something that another process does; fail when it never does."""
+def describe_session(leader: int) -> str:
+    """Return what the processes of a session are doing, for the message of a failure."""
+    told = []
+    for pid in session_of(leader):
+        with suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            lines = [
+                line for line in status.splitlines() if line.startswith(("State", "PPid", "Threads", "Sig", "Shd"))
+            ]
+            wchan, command = Path(f"/proc/{pid}/wchan").read_text(), Path(f"/proc/{pid}/cmdline").read_bytes()
+            told.append(f"{pid} {command!r} in {wchan}: {'; '.join(lines)}")
+    return "\n".join(told)
+
+
+def wait_until(condition: Callable[[], object], what: str, describe: Callable[[], str] = str) -> None:
+    """Wait for something that another process does; fail when it never does, and describe what is there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"waited in vain for {what}\n{describe()}"
         time.sleep(0.01)
 
 

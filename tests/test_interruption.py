@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.processes import find_free_port, is_listening, session_of, wait_until
+from tests.processes import describe_session, find_free_port, is_listening, session_of, wait_until
 
 from tintype import DirectoryTarget
 from tintype.tasks.interruption import stoppable
@@ -190,7 +190,9 @@ def stop_luigi(workshop: Workshop, send: Callable[[int], None], *arguments: str)
         wait_until(lambda: "stopping after the files in hand; finished files are kept" in workshop.said(), "the words")
         workshop.go()  # only now may the files in hand be finished
         assert process.wait(60) != 0
-        wait_until(lambda: not session_of(process.pid), "the end of all processes")
+        wait_until(
+            lambda: not session_of(process.pid), "the end of all processes", lambda: describe_session(process.pid)
+        )
     (workshop.folder / "go").unlink()
     assert len(workshop.computed()) < N_FILES
     workshop.check_kept()
@@ -242,7 +244,9 @@ def test_the_second_signal_ends_at_once(workshop, number, workers):
             assert process.poll() is None
         os.killpg(process.pid, number)
         assert process.wait(60) != 0
-        wait_until(lambda: not session_of(process.pid), "the end of all processes")
+        wait_until(
+            lambda: not session_of(process.pid), "the end of all processes", lambda: describe_session(process.pid)
+        )
     assert not (workshop.folder / "go").exists()  # the files in hand would have waited for ever
     workshop.check_kept()
 
@@ -256,6 +260,21 @@ def test_a_ctrl_c_and_the_sigterm_that_luigi_sends_after_it_are_one():
             signal.raise_signal(signal.SIGTERM)  # would end this process, or raise once more
             seen.append(str(error))
     assert seen == ["SIGINT"]
+
+
+def test_a_ctrl_c_after_a_sigterm_ends_the_process_at_once():
+    program = """
+import signal
+from tintype.tasks.interruption import stoppable
+with stoppable():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        signal.raise_signal(signal.SIGINT)
+        print("still there")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, "")
 
 
 def test_signals_are_as_before_when_the_build_is_over():

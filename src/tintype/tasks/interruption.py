@@ -35,6 +35,8 @@ def stoppable() -> Iterator[None]:
         if not is_stopping:
             is_stopping = True
             raise KeyboardInterrupt(signal.Signals(number).name)
+        if number == signal.SIGINT:  # Luigi sends none: this one is from somebody who does not want to wait any more
+            signal.raise_signal(number)
 
     for number in taken:
         signal.signal(number, stop)
