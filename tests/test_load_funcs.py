@@ -11,7 +11,8 @@ import skimage.data
 from PIL import Image, ImageFile
 
 from tintype.errors import ImageError, ImageTooLargeError, SettingsError
-from tintype.load_funcs import load_array, load_bytes, load_image
+from tintype.load_funcs import load_array, load_bytes, load_image, load_resized_image
+from tintype.ops import ResizePlan, to_grayscale
 from tintype.write_funcs import write_array
 
 DATA = Path(skimage.data.__file__).parent
@@ -341,3 +342,25 @@ def test_a_truncated_array_file_is_named(save, n_bytes, memory_map):
 def test_a_missing_array_file_stays_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.npy"):
         load_array(tmp_path / "missing.npy")
+
+
+@pytest.mark.parametrize("name", ["rocket.jpg", "retina.jpg", "coffee.png", "horse.png", "camera.png"])
+def test_an_image_that_is_loaded_gray_is_what_to_grayscale_makes_of_it(name):
+    path = Path(skimage.__file__).parent / "data" / name
+    if not path.exists():
+        path = path.with_name("chelsea.png")
+    gray, colour = load_image(path, gray=True), load_image(path)
+    expected = to_grayscale(colour)
+    assert gray.shape == expected.shape
+    difference = np.abs(gray.astype(int) - expected)
+    assert difference.mean() < 0.6
+    assert difference.max() <= (0 if name.endswith(".png") else 8)
+
+
+def test_a_gray_image_may_be_decoded_at_a_reduced_scale_and_resized():
+    path = Path(skimage.__file__).parent / "data" / "retina.jpg"
+    assert load_image(path, gray=True, target_size=(300, 300)).shape == (353, 353)
+    plan = ResizePlan(shape=(100, 100), mode="center_crop")
+    gray, colour = load_resized_image(path, plan, gray=True), load_resized_image(path, plan)
+    assert gray.shape == (100, 100)
+    assert np.abs(gray.astype(int) - to_grayscale(colour)).mean() < 1

@@ -1,3 +1,4 @@
+from .any_file import load_file as load_file
 from .arrays import load_array as load_array
 from .files import load_bytes as load_bytes
 from .image import decode_image as decode_image

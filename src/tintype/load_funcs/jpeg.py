@@ -124,6 +124,7 @@ def decode_jpeg(
     margins: Margins = NO_MARGINS,
     *,
     in_scratch: bool = False,
+    gray: bool = False,
 ) -> NDArray[np.uint8] | None:
     """Return the pixels of a JPEG, upright, at the smallest scale that is not below the wanted size.
 
@@ -141,6 +142,8 @@ def decode_jpeg(
         How many times the wanted size each reduced scale has to leave, by its eighths.
     in_scratch
         Whether the pixels may lie in memory that this thread uses again for the next image.
+    gray
+        Whether to decode the luminance alone, of a coloured one too.
 
     Returns
     -------
@@ -158,10 +161,11 @@ def decode_jpeg(
     eighths = 8 if wanted is None else choose_eighths(header.full_size, wanted, margins)
     width, height = header.stored_size
     columns, rows = scale(width, eighths), scale(height, eighths)
+    colour = "GRAY" if gray else header.colour
     try:
-        buffer = pixels_for(rows * columns * (1 if header.colour == "GRAY" else 3)) if in_scratch else None
+        buffer = pixels_for(rows * columns * (1 if colour == "GRAY" else 3)) if in_scratch else None
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data, header.colour, min_height=rows, min_width=columns, buffer=buffer
+            data, colour, min_height=rows, min_width=columns, buffer=buffer
         )
     except (ValueError, RuntimeError) as error:
         if PADDED not in str(error):
@@ -172,7 +176,7 @@ def decode_jpeg(
         ) from error
     if header.orientation != 1:
         pixels = bring_upright(pixels, header.orientation)
-    return pixels[..., 0] if header.colour == "GRAY" else pixels
+    return pixels[..., 0] if colour == "GRAY" else pixels
 
 
 def choose_eighths(full_size: tuple[int, int], wanted: tuple[int, int], margins: Margins = NO_MARGINS) -> int:

@@ -34,6 +34,7 @@ def load_resized_image(
     *,
     max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
     reduced_decode: bool = True,
+    gray: bool = False,
 ) -> NDArray[np.uint8]:
     """Return the image in a file, resized.
 
@@ -55,6 +56,8 @@ def load_resized_image(
     reduced_decode
         Whether JPEGs may be decoded at a reduced scale. Never done for ``resample="nearest"``, which makes no new
         values.
+    gray
+        Whether to make a coloured image gray, as for :func:`load_image`: before it is resized.
 
     Returns
     -------
@@ -78,7 +81,9 @@ def load_resized_image(
     """
     target_size = choose_target(plan, reduced_decode)
     margins = choose_margins(plan)
-    decoded = load_at_least(path, max_pixels=max_pixels, target_size=target_size, margins=margins, in_scratch=True)
+    decoded = load_at_least(
+        path, max_pixels=max_pixels, target_size=target_size, margins=margins, in_scratch=True, gray=gray
+    )
     return choose_filter(plan, decoded).apply(decoded.pixels, full_size=decoded.full_size)
 
 
@@ -89,6 +94,7 @@ def decode_resized_image(
     plan: ResizePlan,
     max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
     reduced_decode: bool = True,
+    gray: bool = False,
 ) -> NDArray[np.uint8]:
     r"""Return the image in the bytes of a file, resized, as :func:`load_resized_image` does.
 
@@ -104,6 +110,8 @@ def decode_resized_image(
         Images with more pixels (rows times columns) are errors.
     reduced_decode
         Whether JPEGs may be decoded at a reduced scale.
+    gray
+        Whether to make a coloured image gray.
 
     Returns
     -------
@@ -124,7 +132,13 @@ def decode_resized_image(
     """
     target_size = choose_target(plan, reduced_decode)
     decoded = decode_at_least(
-        data, name, max_pixels=max_pixels, target_size=target_size, margins=choose_margins(plan), in_scratch=True
+        data,
+        name,
+        max_pixels=max_pixels,
+        target_size=target_size,
+        margins=choose_margins(plan),
+        in_scratch=True,
+        gray=gray,
     )
     return choose_filter(plan, decoded).apply(decoded.pixels, full_size=decoded.full_size)
 

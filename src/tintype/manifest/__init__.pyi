@@ -9,6 +9,7 @@ __all__ = [
     "ManifestSummary",
     "ManifestTotals",
     "ManifestWriter",
+    "SampledRows",
     "Status",
     "compare",
 ]
@@ -16,6 +17,7 @@ __all__ = [
 from .conditions import Condition
 from .difference import ChangedRow, ManifestDifference, ManifestTotals, compare
 from .digest import DirectoryDigest
-from .reader import FilteredRows, Manifest, ManifestRows
+from .reader import Manifest
+from .rows import FilteredRows, ManifestRows, SampledRows
 from .schema import Status
 from .writer import ManifestSummary, ManifestWriter

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tintype.errors import ManifestError
-from tintype.manifest.arrays import make_array
+from tintype.manifest.arrays import from_numpy, make_array
 from tintype.manifest.relations import Column, Constant, is_one_of, join, name_kind, relate
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
+    from numpy.typing import NDArray
 
 _ALLOWED = (
     *(ast.Expression, ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.Compare, ast.cmpop),
@@ -46,6 +48,8 @@ _TEXT_KERNELS = {
 }
 _SINGULAR = {"text": "text", "numbers": "number", "truth values": "truth value", "times": "time"}
 _MAX_DEPTH = 100
+_PLACE = "\0place"
+"""Name of a column that no manifest has."""
 
 
 class Condition:
@@ -133,6 +137,25 @@ class Condition:
         wanted = acero.FilterNodeOptions(self.to_expression(batch.schema))
         steps = [acero.Declaration("table_source", source), acero.Declaration("filter", wanted)]
         return acero.Declaration.from_sequence(steps).to_table(use_threads=False)  # threads would mix up the order
+
+    def find(self, batch: pa.RecordBatch) -> NDArray[np.int64]:
+        """Return the places in a batch of the rows that meet the condition, ascending.
+
+        Raises
+        ------
+        ManifestError
+            As :meth:`to_expression` does.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        self.to_expression(batch.schema)
+        names = [name for name in batch.schema.names if name in self.columns]
+        places = from_numpy(np.arange(batch.num_rows), pa.int64())
+        arrays = [*(batch.column(name) for name in names), places]
+        found = self.filter(pa.RecordBatch.from_arrays(arrays, [*names, _PLACE]))
+        chunks = [np.zeros(0, np.int64), *(chunk.to_numpy() for chunk in found.column(_PLACE).chunks)]
+        return np.concatenate(chunks)
 
 
 def _parse(text: str) -> ast.expr:

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import luigi
 
-from tintype.errors import ManifestError
+from tintype.errors import ManifestError, SettingsError
 from tintype.executors.blocks import BlockRun
+from tintype.load_funcs.any_file import load_file
+from tintype.load_funcs.image import load_image
+from tintype.manifest.file_paths import HAS_FILE
 from tintype.manifest.reader import Manifest
+from tintype.manifest.row_groups import CACHE_BYTES
+from tintype.manifest.rows import ManifestRows
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES
 from tintype.targets.disk_errors import disk_errors
+from tintype.targets.files_view import FilesView
 from tintype.targets.relative_paths import remove_tree, walk_files
 from tintype.targets.siblings import new_trash
 from tintype.targets.staging import refuse_stray
 from tintype.targets.stamp import Stamp, read_stamp
 from tintype.write_funcs.files import hash_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import DTypeLike, NDArray
 
 Data = TypeVar("Data")
 
@@ -137,6 +147,151 @@ class DirectoryTarget(luigi.Target):
             data = load_func(path)
             if data is not None:
                 yield path, data
+
+    def sequence(
+        self,
+        load_func: Callable[[Path], Any] = load_file,
+        *,
+        columns: bool | Sequence[str] = False,
+        where: str | ManifestRows | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> FilesView:
+        """Return the files as a sequence: item i is loaded when it is asked for.
+
+        The length comes from the manifest's footer, and paths are read as they are needed, so that a directory of ten
+        million files is as quick to open as one of ten. The directory is looked at once: when it is built again, make
+        another sequence.
+
+        Parameters
+        ----------
+        load_func
+            Called with the path of a file. By default an image or array is loaded as such, and anything else as bytes.
+        columns
+            True gives items ``(row, data)``, where the row is a dict of the manifest's columns. Names, such as
+            ``["label"]``, give these columns alone, for which more rows fit into memory at once: choose this where
+            items are asked for in random order among millions.
+        where
+            Which files: a condition as ``"label == 'cat'"``, or rows of this directory's manifest, such as
+            ``target.manifest().sample(100)``. By default all.
+        cache_bytes
+            Memory for the paths that were read last, and for the columns that are named. What is there by default holds
+            those of one to three million files; ten million in random order want 500 MB, or half a millisecond an item.
+
+        Returns
+        -------
+        FilesView
+            Its slices are views. ``path(i)`` and ``row(i)`` tell of an item without loading it. It pickles when
+            `load_func` does. What `load_func` raises is the cause of an EvaluationError that names the file.
+
+        Raises
+        ------
+        ManifestError
+            When nothing is published here, or the condition cannot be read.
+        SettingsError
+            When the rows are of another directory. A ValueError.
+        """
+        return FilesView(self._rows_of(where), self.files_folder(), load_func, columns=columns, cache_bytes=cache_bytes)
+
+    @overload
+    def load_arrays(
+        self,
+        shape: Sequence[int] | None = None,
+        *,
+        load_func: Callable[[Path], Any] = load_image,
+        dtype: DTypeLike | None = None,
+        where: str | ManifestRows | None = None,
+        columns: Literal[False] = False,
+        n_jobs: int | None = None,
+        out: NDArray[Any] | str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> NDArray[Any]: ...
+    @overload
+    def load_arrays(
+        self,
+        shape: Sequence[int] | None = None,
+        *,
+        load_func: Callable[[Path], Any] = load_image,
+        dtype: DTypeLike | None = None,
+        where: str | ManifestRows | None = None,
+        columns: Literal[True] | Sequence[str],
+        n_jobs: int | None = None,
+        out: NDArray[Any] | str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> tuple[NDArray[Any], pd.DataFrame]: ...
+    def load_arrays(
+        self,
+        shape: Sequence[int] | None = None,
+        *,
+        load_func: Callable[[Path], Any] = load_image,
+        dtype: DTypeLike | None = None,
+        where: str | ManifestRows | None = None,
+        columns: bool | Sequence[str] = False,
+        n_jobs: int | None = None,
+        out: NDArray[Any] | str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> NDArray[Any] | tuple[NDArray[Any], pd.DataFrame]:
+        """Load the files into one array, in threads, in the manifest's order.
+
+        Parameters
+        ----------
+        shape
+            Of what each file holds, as ``(rows, columns, channels)``; None takes that of the first file, or of `out`.
+        load_func
+            Called with the path of a file, by threads.
+        dtype
+            Of the array. None takes that of `out` when that is an array, else uint8. Values that it cannot hold are
+            errors; only fractions may be rounded.
+        where
+            Which files, as for :meth:`sequence`.
+        columns
+            Whether to return the files' rows of the manifest too: all columns, or those named, as ``["label"]``.
+        n_jobs
+            Number of threads; None takes ``n_jobs`` of the settings, by default the number of usable cores.
+        out
+            An array to fill, which holds anything after an error; or the path of an ``.npy`` file, which is there when
+            it is whole, and never before. It may be larger than memory.
+        progress
+            Whether to show a bar on standard error.
+
+        Returns
+        -------
+        numpy.ndarray or (numpy.ndarray, pandas.DataFrame)
+            Of the number of files, and then `shape`. With a path as `out` it is that file, mapped and read-only.
+            Row i of the DataFrame is that of the file in row i of the array.
+
+        Raises
+        ------
+        EvaluationError
+            When a file cannot be loaded, or has another shape or dtype. Names the file. A RuntimeError.
+        SettingsError
+            When `out` does not fit; or there is no file to take the shape from. A ValueError.
+        ManifestError
+            When nothing is published here, or the condition cannot be read.
+        OSError
+            When the disk refuses the file `out`: it is full, for example.
+        """
+        from tintype.targets.load_arrays import choose_load_func, fill_array
+
+        rows = self._rows_of(where)
+        files = FilesView(rows, self.files_folder(), choose_load_func(load_func))
+        array = fill_array(files, shape, dtype=dtype, n_jobs=n_jobs, out=out, progress=progress)
+        if columns is False:
+            return array
+        return array, rows.where(HAS_FILE).to_pandas(None if columns is True else columns)
+
+    def _rows_of(self, where: str | ManifestRows | None) -> ManifestRows:
+        """Return the rows that a caller chose."""
+        manifest = self.manifest()
+        if isinstance(where, str):
+            return manifest.where(where)
+        if where is None:
+            return manifest
+        source = where.source
+        if not isinstance(source, Manifest) or source.path != manifest.path:
+            raise SettingsError(
+                f"where={where!r} are rows of another directory than {self.folder}: choose from its own"
+            )
+        return where
 
     def verify(self, *, deep: bool = False, n_jobs: int = 4) -> Verification:
         """Compare what lies in the directory with its manifest. Changes nothing.
