@@ -45,7 +45,11 @@ def test_every_error_is_ours_and_a_builtin_that_a_caller_would_try(error):
 
 @pytest.mark.parametrize("error", CLASSES, ids=lambda error: error.__name__)
 def test_every_error_travels_between_processes_with_its_words(error):
-    arguments = (28, "no space is left") if issubclass(error, errors.StagingError) else ("no space is left",)
+    arguments: tuple[int | str, ...] = ("no space is left",)
+    if issubclass(error, errors.StagingError):
+        arguments = (28, *arguments)
+    elif issubclass(error, errors.EvaluationError):
+        arguments = (3, "save", "make.py:7", "a.png", *arguments)
     raised = error(*arguments)
     returned = pickle.loads(pickle.dumps(raised))
     assert type(returned) is type(raised)

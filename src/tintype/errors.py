@@ -30,6 +30,8 @@ and the cure::
     ├── ArchiveError (ValueError)           an archive that is broken, or over a limit
     │   └── MemberError                     one member of an archive that cannot be taken
     ├── CodeChangedError (RuntimeError)     a source file was changed after it was loaded; what runs cannot be read
+    ├── EvaluationError (RuntimeError)      an item of a sequence could not be computed; names index, function, file
+    ├── DroppedError (LookupError)          an item of a sequence that its stage drops; says why
     ├── FileError (RuntimeError)            one file stopped the run; names the file
     └── TooManyFailuresError (RuntimeError) more files failed than the stage allows
 """
@@ -169,6 +171,43 @@ class MemberError(ArchiveError):
 
 class CodeChangedError(TintypeError, RuntimeError):
     """A source file was changed after this process had loaded it, so that the code that runs cannot be read."""
+
+
+class EvaluationError(TintypeError, RuntimeError):
+    """An item of a sequence could not be computed. What the function raised is the ``__cause__``.
+
+    Pickles with all of its attributes; the cause, which Python leaves behind then, stays in the message as `reason`.
+
+    Attributes
+    ----------
+    index
+        The number of the item in the sequence that was asked, however deep below it the function is.
+    function
+        Name of the function that failed.
+    place
+        Where the sequence that calls it was built, as ``file:line``.
+    value
+        What the function was given, or was made from, when that is a str or a path: a file's name. Otherwise None.
+    reason
+        The class and the message of what it raised.
+    """
+
+    def __init__(self, index: int, function: str, place: str, value: str | None = None, reason: str = "") -> None:
+        super().__init__(index, function, place, value, reason)
+        self.index = index
+        self.function = function
+        self.place = place
+        self.value = value
+        self.reason = reason
+
+    def __str__(self) -> str:
+        of_value = "" if self.value is None else f" for {self.value!r}"
+        of_reason = f": {self.reason}" if self.reason else ""
+        return f"item {self.index} failed in {self.function}{of_value} (sequence built at {self.place}){of_reason}"
+
+
+class DroppedError(TintypeError, LookupError):
+    """There is no such item: a stage drops the file that it would be made from."""
 
 
 class FileError(TintypeError, RuntimeError):
