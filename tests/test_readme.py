@@ -31,8 +31,14 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photographs):
-    module, halves, again, reading, standalone = blocks
+    module, halves, looking, views, again, reading, standalone = blocks
     (workplace / "products.py").write_text(f"{module}\n\n{halves}")
+    looked = run_python(workplace, "-c", looking)
+    assert looked.returncode == 0, looked.stderr
+    assert looked.stdout.startswith("8 (391, 448, 3)\nCutouts: 8 of 8 items"), looked.stdout
+    assert (workplace / "cutouts.png").exists()
+    assert not (workplace / "data").exists()
+
     built = run_python(workplace, "-m", "luigi", "--module", "products", "Products", "--local-scheduler")
     assert "3 ran successfully" in built.stderr, built.stderr
 
@@ -41,6 +47,10 @@ def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photog
     n_halves = sum(path.suffix == ".jpg" for path in (workplace / "data/interim/Halves").rglob("*"))
     assert n_halves > 0
     assert n_halves % 2 == 0
+
+    viewed = run_python(workplace, "-c", views)
+    assert viewed.returncode == 0, viewed.stderr
+    assert viewed.stdout.splitlines()[1:] == ["4", "4"], viewed.stdout
 
     status = run_python(workplace, "-c", f"{again}\nassert not report.errors, report")
     assert status.returncode == 0, status.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from tintype.manifest.reader import ManifestRows
+from tintype.manifest.rows import ManifestRows
 
 SUMMARY_COLUMNS = ("rows", "error_type", "error", "first_inpath")
 

@@ -13,7 +13,7 @@ from tintype.cli.error_summary import SUMMARY_COLUMNS, summarize_errors
 from tintype.cli.tables import Row, print_table, write_csv, write_json_lines
 from tintype.errors import ManifestError
 from tintype.manifest.arrays import make_array
-from tintype.manifest.reader import ROWS_PER_BATCH, ManifestRows
+from tintype.manifest.rows import ROWS_PER_BATCH, ManifestRows
 from tintype.manifest.schema import Status, fixed_schema
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.journal import Journal

@@ -113,23 +113,13 @@ class DownloadFiles(FileStage):
                 "write ${NAME} in its place, and give it in the environment variable NAME"
             )
 
-    def run(self) -> None:
-        """Decide, and build and publish the directory if it is not what is asked for."""
-        try:
-            super().run()
-        finally:  # Luigi keeps the task for as long as its process lives
-            if self._fetcher is not None:
-                self._fetcher.close()
-                self._fetcher = None
-
-    _fetcher: Fetcher | None = None
-
     def pipeline(self) -> Pipeline:
         """Return the pipeline: fetch, check, write the bytes."""
         check = partial(check_is_image, max_pixels=read_settings().max_image_pixels)
-        self._fetcher = Fetcher(self.policy, n_jobs=self.number_of_jobs())
+        # Closed with the look: Luigi keeps the task for as long as its process lives.
+        fetcher = self.once("fetcher", lambda: Fetcher(self.policy, n_jobs=self.number_of_jobs()))
         return Pipeline(
-            load_func=_Download(self._fetcher, ask_again=bool(self.refresh)),
+            load_func=_Download(fetcher, ask_again=bool(self.refresh)),
             ops=[check] if self.check_images else [],
             write_func=write_download,
         )
@@ -234,8 +224,8 @@ class DownloadFiles(FileStage):
 
     def interrupt(self) -> None:
         """Let no request go on: the build is being stopped."""
-        if self._fetcher is not None:
-            self._fetcher.abort()
+        if self.has_looked_at("fetcher"):
+            self.once("fetcher", Fetcher).abort()
 
     def _follow(self, number: int, url: str, outpath: str, staging: Staging) -> FileItem | FileResult:
         """Return what becomes of a row whose URL an earlier row has fetched."""

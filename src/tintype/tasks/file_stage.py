@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -25,11 +26,15 @@ from tintype.targets.relative_paths import check_outpath
 from tintype.targets.staging import Staging
 from tintype.targets.staging_state import look_at_staging
 from tintype.tasks.collisions import CollisionFinder, refuse_shared_parts
+from tintype.tasks.computed_items import ComputedItems
 from tintype.tasks.failures import Failures
 from tintype.tasks.forecast import Forecast, count_files
+from tintype.tasks.graph import TaskIdentity, identity, map_tasks
 from tintype.tasks.inputs import directories
 from tintype.tasks.interruption import stop_when_orphaned
+from tintype.tasks.item_sources import ItemSource, PublishedItems
 from tintype.tasks.joined_rows import JoinedRows
+from tintype.tasks.look import Look
 from tintype.tasks.naming import show_path
 from tintype.tasks.orders import find_order
 from tintype.tasks.progress import StageProgress
@@ -42,6 +47,7 @@ from tintype.tasks.todo import LastPass, Todo
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    import luigi
     import pyarrow as pa
 
 logger = logging.getLogger("luigi-interface.tintype")
@@ -114,7 +120,7 @@ class FileStage(Stage):
 
         Where files of several stages are joined, a tuple of their paths in the order of ``requires``.
         """
-        return self._rows.load_arguments(batch)
+        return self.input_rows.load_arguments(batch)
 
     def waits(self, batch: RowBatch) -> Sequence[bool] | None:
         """Return which inputs of a batch are left to :meth:`last_pass`; None for none of them."""
@@ -144,10 +150,52 @@ class FileStage(Stage):
             staged = look_at_staging(target.folder, recipe)
             reuse = self._find_reuse(keeps_unchanged=decision.keeps_unchanged)
             published = target.manifest() if target.exists() else None
-            return count_files(self._rows, published, reuse, staged)
+            return count_files(self.input_rows, published, reuse, staged)
+
+    def items(self, *, afresh: bool = False) -> ItemSource:
+        """Return the items of this stage: those of its directory when it is up to date, else computed ones.
+
+        Parameters
+        ----------
+        afresh
+            Compute the items even when the stage is up to date; the stages above are read where they are.
+
+        Raises
+        ------
+        SettingsError
+            When a stage above is not up to date and makes its directory as a whole, or a task above that is no stage
+            has not run.
+        """
+        if not afresh and self.pipeline().write_func is not None and self.complete():
+            return PublishedItems(self.output())
+        above: dict[TaskIdentity, ItemSource] = {}
+        for task in flatten(self.requires()):
+            if isinstance(task, Stage):
+                above[identity(task)] = task.items()
+            elif not task.complete():
+                raise SettingsError(
+                    f"{self.get_task_family()} requires {task}, which is no stage and not complete: run it first"
+                )
+        is_chained = len(above) == 1 and type(self).rows is FileStage.rows
+        return ComputedItems(self._looking_at(above), list(above.values()), is_chained=is_chained)
+
+    def _looking_at(self, above: Mapping[TaskIdentity, ItemSource]) -> FileStage:
+        """Return a copy of this task that reads other targets, once; Luigi's own object stays as it is."""
+
+        def find_output(task: luigi.Task) -> Any:
+            source = above.get(identity(task))
+            return task.output() if source is None else source.target
+
+        inputs = map_tasks(self.requires(), find_output)
+        look = Look()
+        copy: FileStage = object.__new__(type(self))
+        vars(copy).update(vars(self), input=lambda: inputs, _look=look)
+        weakref.finalize(copy, look.close)
+        return copy
 
     @property
-    def _rows(self) -> InputRows:
+    def input_rows(self) -> InputRows:
+        """What :meth:`rows` returns, looked at once a run."""
         return self.once("rows", self._checked_rows)
 
     def _checked_rows(self) -> InputRows:
@@ -163,7 +211,7 @@ class FileStage(Stage):
         """Put every input through the pipeline that an earlier run has not finished."""
         settings = read_settings()
         pipeline = self.pipeline()
-        rows = self._rows
+        rows = self.input_rows
         manifest_schema(self.extra_schema())  # two columns of one name are told before any work is done
         reuse = self._find_reuse(keeps_unchanged=staging.keeps_unchanged)
         failures = Failures(self.max_failure_rate, self._plan(rows, pipeline, staging, reuse))
@@ -242,7 +290,7 @@ class FileStage(Stage):
         """Return the Arrow schema of the carried columns and the recorded ones."""
         import pyarrow as pa
 
-        return pa.schema([*self._rows.carried_schema, *columns_schema(self.recorded_columns)])
+        return pa.schema([*self.input_rows.carried_schema, *columns_schema(self.recorded_columns)])
 
     def manifest_batches(self, staging: Staging) -> Iterable[Mapping[str, Any]]:
         """Yield a row for each input, in their order, then the files that belong to the directory as a whole."""
@@ -256,7 +304,7 @@ class FileStage(Stage):
         staging.rows.flush()
         recorded = columns_schema(self.recorded_columns)
         reuse = self.once("reuse", lambda: None)
-        return file_batches(staging.rows, self._rows, recorded, reuse, self.outpaths)
+        return file_batches(staging.rows, self.input_rows, recorded, reuse, self.outpaths)
 
     def _plan(self, rows: InputRows, pipeline: Pipeline, staging: Staging, reuse: Reuse | None) -> int:
         """Return the number of inputs; note them, and refuse two that would become one output."""
@@ -285,7 +333,7 @@ class FileStage(Stage):
         order = find_order(target, stamp)
         return Reuse.find(
             target,
-            self._rows,
+            self.input_rows,
             list(self.recorded_columns),
             with_path=self.path_matters,
             retried=None if order is None or order.kind != "retry" else order.error_types,
@@ -294,7 +342,7 @@ class FileStage(Stage):
 
     def _link_reused(self, reuse: Reuse, staging: Staging, failures: Failures) -> Iterator[FileItem]:
         """Take over what can be taken over; yield the inputs whose files are not there any more."""
-        for batch in self._rows.batches():
+        for batch in self.input_rows.batches():
             is_done = staging.rows.has(batch.start, batch.start + len(batch))
             outpaths = self.outpaths(batch)
             lost = reuse.link(batch, outpaths, is_done, staging.files)
@@ -309,7 +357,7 @@ class FileStage(Stage):
 
     def outpaths(self, batch: RowBatch) -> list[str | Trouble]:
         """Return the output path of each input of a batch, or what :meth:`outpath` raised for it."""
-        if type(self).outpath is FileStage.outpath and isinstance(self._rows, ManifestRows | JoinedRows):
+        if type(self).outpath is FileStage.outpath and isinstance(self.input_rows, ManifestRows | JoinedRows):
             # A file that an upstream stage published keeps its path, which was checked there.
             outpaths: list[str | Trouble] = list(batch.inpaths)
         else:

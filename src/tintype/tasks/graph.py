@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -62,6 +62,15 @@ def walk_upstream_first(task: Task) -> list[Node]:
 def upstream_first(task: Task) -> list[Task]:
     """Return `task` and everything above it, each once, what is required before what requires it."""
     return [node.task for node in walk_upstream_first(task)]
+
+
+def map_tasks(structure: Any, function: Callable[[Task], Any]) -> Any:
+    """Return what ``requires()`` returned with each task replaced, as Luigi makes ``input()`` of it."""
+    if isinstance(structure, Task):
+        return function(structure)
+    if isinstance(structure, Mapping):
+        return {name: map_tasks(one, function) for name, one in structure.items()}
+    return [map_tasks(one, function) for one in structure]
 
 
 def claim_directory(task: Task, folder: str) -> None:

@@ -30,6 +30,7 @@ from tintype.tasks.look import Look, Value
 from tintype.tasks.naming import directory_name
 from tintype.tasks.orders import find_order
 from tintype.tasks.result_columns import added_batches
+from tintype.tasks.viewable_task import ViewableTask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,7 @@ _LUIGIS_OWN = frozenset(dir(luigi.Task))
 LAYERS = ("raw", "interim", "processed")
 
 
-class Stage(luigi.Task):
+class Stage(ViewableTask):
     """One stage of a dataset: a Luigi task whose output is one directory, ``<base_dir>/<layer>/<Family>``.
 
     Subclass it and write :meth:`build` to make a whole directory at once; for work on many files one by one subclass
