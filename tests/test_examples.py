@@ -22,7 +22,7 @@ RESULTS = {
     "quickstart/quickstart.py": "data/processed/Quickstart/description.csv",
     "quickstart/with_luigid.sh": "data/processed/Quickstart/description.csv",
 }
-WITHOUT_LUIGI = {"creevey"}
+WITHOUT_LUIGI = {"creevey", "seqtools", "catalogue", "luisy"}
 """Folders whose files a test module of their own runs."""
 READ_BY_OTHERS = {"luigi.cfg", "README.md"}
 """Files of an example that are not run."""

@@ -131,6 +131,13 @@ def test_hidden_files_and_folders_stay_out(source):
     assert paths_of(import_from(source)) == ALL
 
 
+def test_a_folder_that_a_stage_published_comes_in_without_its_manifest_and_stamp(source, tmp_path):
+    published = import_from(source)
+    again = import_from(published.output().folder, tmp_path / "other")
+    assert paths_of(again) == ALL
+    assert again.output().verify(deep=True).ok
+
+
 def test_the_base_directory_may_lie_inside_the_folder(source):
     for _ in range(2):
         task = import_from(source, source / "data")

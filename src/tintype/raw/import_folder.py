@@ -15,12 +15,13 @@ from typing import IO, Any, ClassVar, Literal
 
 import luigi
 
-from tintype.errors import SettingsError
+from tintype.errors import SettingsError, StampError
+from tintype.manifest.schema import RESERVED_NAMES
 from tintype.path_funcs import is_file_or_broken
 from tintype.pipelines.core import Pipeline
 from tintype.raw.labels import label_of_folder
 from tintype.raw.patterns import Patterns
-from tintype.targets.directory import unread_digest
+from tintype.targets.directory import DirectoryTarget, unread_digest
 from tintype.targets.relative_paths import printable
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRows, RecordRows
@@ -33,8 +34,9 @@ class ImportFolder(FileStage):
     """Bring a folder of files into ``raw``, under the same relative paths.
 
     Hidden files and folders (a leading dot) are left out, and so is the dataset's own base directory when it lies
-    inside the folder. A folder inside that is a symbolic link is not followed. Once imported, the folder may go: what
-    was imported stays complete; when the folder is there, new, changed and vanished files have it imported again.
+    inside the folder, and the manifest and the stamp of a folder that a stage published. A folder inside that is a
+    symbolic link is not followed. Once imported, the folder may go: what was imported stays complete; when the folder
+    is there, new, changed and vanished files have it imported again.
 
     Every file carries the column ``label``, see :meth:`label`.
 
@@ -113,8 +115,9 @@ class ImportFolder(FileStage):
 
     def _walk(self) -> Iterator[str]:
         wanted = Patterns(self.patterns, self.exclude)
+        left_out = RESERVED_NAMES if _is_published(self._existing_folder()) else frozenset()
         for path in walk_sorted(self._existing_folder(), skip=os.path.realpath(self.base_dir)):
-            if wanted.take(path):
+            if path not in left_out and wanted.take(path):
                 yield path
 
     def _record(self, inpath: str, description: str) -> dict[str, Any]:
@@ -233,6 +236,14 @@ def walk_sorted(folder: Path, *, skip: str) -> Iterator[str]:
 def _is_wanted(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry is a folder, a file, or a link to a file; a link to nothing shows up as a failed row."""
     return is_file_or_broken(entry) or entry.is_dir(follow_symlinks=False)
+
+
+def _is_published(folder: Path) -> bool:
+    """Return whether a stage published a folder; what only has the names of its files is an ordinary one."""
+    try:
+        return DirectoryTarget(folder).exists()
+    except StampError:
+        return False
 
 
 def _describe_file(path: str) -> str:

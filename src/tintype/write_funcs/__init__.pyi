@@ -1,3 +1,4 @@
+from .any_file import write_file as write_file
 from .arrays import write_array as write_array
 from .files import copy_file as copy_file
 from .files import link_file as link_file
