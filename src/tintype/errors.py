@@ -11,6 +11,7 @@ and the cure::
     ├── CollisionError (ValueError)         two inputs would become one output
     ├── JoinError (LookupError)             files of several stages that do not fit together
     ├── ManifestError (ValueError)          a manifest that is corrupt, missing, or from a newer tintype
+    ├── SplitError (ValueError)             rows that cannot be split as asked for, or a split that leaks
     ├── StampError (ValueError)             a stamp that is corrupt or from a newer tintype
     ├── DirectoryConflictError (ValueError) two tasks would write one directory
     ├── StrayDirectoryError (FileExistsError)  something that tintype did not make stands where a stage publishes
@@ -74,6 +75,10 @@ class JoinError(TintypeError, LookupError):
 
 class ManifestError(TintypeError, ValueError):
     """A manifest is corrupt, incomplete, or was written by a newer tintype."""
+
+
+class SplitError(TintypeError, ValueError):
+    """Rows cannot be split as asked for: a label or group that is missing or no name; or the parts leak."""
 
 
 class StampError(TintypeError, ValueError):
