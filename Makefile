@@ -33,7 +33,7 @@ demo: $(VENV)/.for-demo ## build a dataset from real photographs, then again, to
 test: $(VENV)/.for-test ## run the tests, without the slow ones
 	@"$(BIN)/python" -m pytest
 
-test-all: $(VENV)/.for-test ## run all tests, with the long kill and scale suites
+test-all: $(VENV)/.for-test $(VENV)/.for-consumers ## run all tests, with the long kill and scale suites, and those that need PyTorch
 	@"$(BIN)/python" -m pytest -m ""
 
 check: $(VENV)/.for-check $(VENV)/.for-test ## check format, lint, types and the order of imports

@@ -11,7 +11,20 @@ from typing import Any
 
 import pytest
 
-HEAVY = {"boto3", "cv2", "dask", "distributed", "pandas", "psycopg", "pyarrow", "pymongo", "skimage", "sqlalchemy"}
+HEAVY = {
+    "boto3",
+    "cv2",
+    "dask",
+    "distributed",
+    "jinja2",
+    "matplotlib",
+    "pandas",
+    "psycopg",
+    "pyarrow",
+    "pymongo",
+    "skimage",
+    "sqlalchemy",
+}
 BARE = "import tintype"
 TASKS = "import tintype.raw, tintype.interim, tintype.processed, tintype.tasks"
 MAY_NOT_LOAD = {BARE: HEAVY | {"luigi", "numpy", "PIL", "rich", "urllib3"}, TASKS: HEAVY}

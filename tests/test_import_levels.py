@@ -31,6 +31,7 @@ LEVELS = [
 # (room, the room on its own level that it may import from). An entry may not close a circle: that is checked too.
 SIBLINGS = {
     ("settings", "errors"),
+    ("report", "rebuilding"),
 }
 
 SOURCE_FOLDER = Path(__file__).parents[1] / "src" / "tintype"

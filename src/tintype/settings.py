@@ -53,6 +53,9 @@ class Settings:
     """Ask S3 without credentials, for public buckets."""
     s3_requester_pays: bool = False
     """Agree to pay for what is fetched from buckets of the kind where the requester pays."""
+    reports_url: str | None = None
+    """Where a web server shows ``<base_dir>/reports``: luigid's page then leads to a stage's report there. A browser
+    follows no link from a web page to a file, so without it the link has to be copied."""
 
 
 def count_usable_cores() -> int:
@@ -136,4 +139,5 @@ def read_settings() -> Settings:
         s3_profile=read_text("s3_profile"),
         s3_anonymous=read_choice("s3_anonymous", "false", truth) == "true",
         s3_requester_pays=read_choice("s3_requester_pays", "false", truth) == "true",
+        reports_url=read_text("reports_url"),
     )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tintype.cli import accept, clean, diff, explain, preview, rebuild, retry, show, status, verify
+from tintype.cli import accept, clean, diff, explain, preview, rebuild, report, retry, show, status, verify
 from tintype.errors import TintypeError
 
 
@@ -52,6 +52,6 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     show.add_command(commands)
     diff.add_command(commands)
-    for command in (status, explain, preview, rebuild, retry, verify, accept, clean):
+    for command in (status, explain, preview, report, rebuild, retry, verify, accept, clean):
         command.add_command(commands)
     return parser

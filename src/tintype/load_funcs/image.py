@@ -67,9 +67,9 @@ def load_image(
         any size between the wanted and the full one; images in other formats come in full. For an image of exactly
         that size, see :func:`load_resized_image`.
     gray
-        Whether to make a coloured image gray, as :func:`tintype.ops.to_grayscale` does. Of a JPEG the luminance alone is
-        decoded, in two thirds of the time; it differs by 1 or 2 from what is computed from the colours, and by a few
-        more where those are clipped.
+        Whether to make a coloured image gray, as :func:`tintype.ops.to_grayscale` does. Of a JPEG the luminance alone
+        is decoded, in two thirds of the time; it differs by 1 or 2 from what is computed from the colours, and by a
+        few more where those are clipped.
 
     Returns
     -------

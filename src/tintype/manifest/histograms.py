@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Histogram:
 
     Examples
     --------
-    >>> Histogram((0.0, 5.0, 10.0), (1, 2), n=3, least=1.0, most=10.0, mean=6.0).n
-    3
+    >>> Histogram((0.0, 5.0, 10.0), (1, 2), n=3, least=1.0, most=10.0, total=18.0).mean
+    6.0
     """
 
     edges: tuple[float, ...]
@@ -172,7 +173,7 @@ def _even_edges(least: float, most: float, n_bins: int, is_whole: bool) -> list[
         edges.insert(0, least)
     if edges[-1] < most:
         edges.append(most)
-    return edges if all(one < other for one, other in zip(edges, edges[1:], strict=False)) else [least, most]
+    return edges if all(one < other for one, other in pairwise(edges)) else [least, most]
 
 
 def _power(mantissa: int, ten: int) -> float:

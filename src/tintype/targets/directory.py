@@ -32,6 +32,7 @@ from tintype.write_funcs.files import hash_file
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import DTypeLike, NDArray
 
 Data = TypeVar("Data")
@@ -341,6 +342,78 @@ class DirectoryTarget(luigi.Target):
             except FileNotFoundError:
                 return
             remove_tree(trash)
+
+    def plot_contact_sheet(
+        self,
+        n: int = 24,
+        *,
+        seed: int = 0,
+        where: str | ManifestRows | None = None,
+        side: int = 192,
+        n_columns: int | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw `n` files, chosen at random, with matplotlib: in a notebook the picture shows itself.
+
+        Parameters
+        ----------
+        n
+            How many; all when there are not more.
+        seed
+            Another one gives another choice.
+        where
+            From which files, as for :meth:`sequence`.
+        side
+            Longest side of a small picture in pixels.
+        n_columns
+            Pictures in a row; by default as many as fit into some 1,600 pixels.
+        ax
+            Where to draw; a new figure when None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            ``.figure.savefig("sheet.png")`` writes it to a file.
+
+        Raises
+        ------
+        MissingPackageError
+            Without matplotlib. An ImportError.
+        ManifestError
+            When nothing is published here, or the condition cannot be read.
+        """
+        from tintype.targets.plots import plot_contact_sheet
+
+        folder, rows = self.files_folder(), self._rows_of(where)
+        return plot_contact_sheet(rows, folder, n, seed=seed, side=side, n_columns=n_columns, ax=ax)
+
+    def plot_histograms(
+        self, columns: Sequence[str] | None = None, *, where: str | ManifestRows | None = None
+    ) -> NDArray[Any]:
+        """Draw how the numbers of the manifest are spread, each row counted, one histogram a column.
+
+        Parameters
+        ----------
+        columns
+            Their names, as ``["size_bytes", "sharpness"]``; None for all that hold numbers.
+        where
+            Of which rows, as for :meth:`sequence`.
+
+        Returns
+        -------
+        numpy.ndarray
+            The matplotlib Axes, shape (number of columns,).
+
+        Raises
+        ------
+        MissingPackageError
+            Without matplotlib. An ImportError.
+        ManifestError
+            When nothing is published here, a column is not there or holds no numbers, or the condition cannot be read.
+        """
+        from tintype.targets.plots import plot_histograms
+
+        return plot_histograms(self._rows_of(where), columns)
 
     def _expected(self, hashes: list[Any]) -> Iterator[tuple[str, int, str]]:
         """Yield (outpath, size, digest) of each file of the manifest, and collect the hashes of the paths."""

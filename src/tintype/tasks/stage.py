@@ -8,8 +8,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import luigi
 from luigi.task import flatten, getpaths
@@ -80,6 +82,9 @@ class Stage(ViewableTask):
     triggers: ClassVar[Collection[str] | None] = None
     """What has the directory built again when it differs: any of ``version``, ``parameters``, ``inputs`` and ``code``;
     when None, ``[tintype] triggers``."""
+    report: ClassVar[bool] = False
+    """Whether to write a page about this stage and all above it after each build, to ``<base_dir>/reports/<Name>``, see
+    :func:`tintype.report.write_report`; Luigi's tracking link then leads to it."""
     columns_that_stay: ClassVar[frozenset[str]] = frozenset()
     """Recorded columns that later stages do not get: what they say is about this stage alone."""
     not_in_recipe: ClassVar[frozenset[str]] = frozenset(
@@ -89,6 +94,7 @@ class Stage(ViewableTask):
             "max_failure_rate",
             "undigested_columns",
             "triggers",
+            "report",
             "own_settings",
             "not_in_recipe",
             "base_dir",
@@ -290,6 +296,7 @@ class Stage(ViewableTask):
             self._run()
 
     def _run(self) -> None:
+        wants_report = self._wants_report()
         target = self.output()
         claim_directory(self, target.path)
         recipe = self.recipe()
@@ -306,11 +313,13 @@ class Stage(ViewableTask):
             extra = mark_undigested(self.extra_schema(), self.undigested_columns)
             extra = mark_staying(extra, self.columns_that_stay)
             stamp = staging.publish(self.manifest_batches(staging), extra, durable=read_settings().durable)
-            self._tell_where(target)
+            self._tell_where(target.path)
         failed = f", {stamp.n_failed:,} inputs failed" if stamp.n_failed else ""
         logger.info(
             "%s: published, %s files, %s bytes%s", target, f"{stamp.n_files:,}", f"{stamp.size_bytes:,}", failed
         )
+        if wants_report:
+            self._write_report()
 
     def extra_schema(self) -> pa.Schema:
         """Return the Arrow schema of the manifest's columns beyond the fixed ones."""
@@ -320,7 +329,34 @@ class Stage(ViewableTask):
         """Yield the rows of the manifest, column by column."""
         yield from added_batches(staging.added, self.extra_schema())
 
-    def _tell_where(self, target: DirectoryTarget) -> None:
+    def _wants_report(self) -> bool:
+        if self.report not in (True, False):  # a method of this name would be left out of the digest of the code
+            raise SettingsError(
+                f"{type(self).__name__}.report is {self.report!r}, and says whether to write a report: "
+                "set it to True or False, and give anything else another name"
+            )
+        return self.report
+
+    def _write_report(self) -> None:
+        """Write the page. The directory is published by now: what goes wrong with a page is no failure of the stage."""
+        try:
+            # A page shows a whole graph, so its room is above this one: the one thing that is looked up there.
+            written = import_module("tintype.report").write_report(self)
+        except Exception as error:  # noqa: BLE001, see above
+            logger.warning(
+                "%s: published, but its report was not written (%s: %s): mend that, and write it with tintype report",
+                self.output(),
+                type(error).__name__,
+                error,
+            )
+        else:
+            logger.info("%s: report at %s", self.output(), written.path)
+            server = read_settings().reports_url
+            page = f"{quote(written.path.parent.name)}/{written.path.name}"
+            self._tell_where(written.path, None if server is None else f"{server.rstrip('/')}/{page}")
+
+    def _tell_where(self, path: str | Path, url: str | None = None) -> None:
+        """Have Luigi's tracking link lead to a directory or a page, by the URL that it is served at where it is."""
         set_tracking_url = getattr(self, "set_tracking_url", None)
         if set_tracking_url is not None:
-            set_tracking_url(Path(os.path.abspath(target.path)).as_uri())
+            set_tracking_url(url or Path(os.path.abspath(path)).as_uri())

@@ -1,0 +1,6 @@
+__all__ = [
+    "WrittenReport",
+    "write_report",
+]
+
+from .writing import WrittenReport, write_report
