@@ -17,12 +17,17 @@ import complete
 import downloads
 import fetch_resize
 import import_time
+import loading
 import memory
 import peers
 import quality
 import rebuild
+import report
 import resize
 import row_lists
+import sequences
+import shards
+import split
 import stage_cost
 import two_threads
 from measure import FOLDER, Bench, CaseError, Figure
@@ -46,6 +51,11 @@ BENCHMARKS = {
     "quality": quality.measure,
     "rebuild": rebuild.measure,
     "status": rebuild.measure_status,
+    "loading": loading.measure,
+    "shards": shards.measure,
+    "split": split.measure,
+    "report": report.measure,
+    "sequences": sequences.measure,
 }
 PACKAGES = ("tintype", "luigi", "numpy", "pandas", "pyarrow", "urllib3", "Pillow", "simplejpeg")
 

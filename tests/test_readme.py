@@ -31,7 +31,7 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photographs):
-    module, halves, looking, views, again, reading, standalone = blocks
+    module, halves, looking, views, again, reading, standalone, dataset, tested = blocks
     (workplace / "products.py").write_text(f"{module}\n\n{halves}")
     looked = run_python(workplace, "-c", looking)
     assert looked.returncode == 0, looked.stderr
@@ -64,6 +64,13 @@ def test_the_code_runs_in_the_order_in_which_it_stands(blocks, workplace, photog
     alone = run_python(workplace, "-c", f"{standalone}\nassert run_report['mean_brightness'].min() > 0, run_report")
     assert alone.returncode == 0, alone.stderr
     assert len(list((workplace / "small").iterdir())) == n_photographs
+
+    built = run_python(workplace, "-c", dataset)
+    assert built.returncode == 0, built.stderr
+    assert (workplace / "cats-data/processed/chelsea.png").is_file()
+
+    tried = run_python(workplace, "-c", tested)
+    assert tried.returncode == 0, tried.stderr
 
 
 def test_every_command_of_the_command_line_is_in_the_readme():

@@ -69,8 +69,7 @@ from . import (
 from .datasets import Dataset, FolderDataset, S3TarfileDataset, UrlListDataset
 from .manifest import Manifest
 from .pipelines import CustomReportingPipeline, Pipeline, download_images_as_png, resize_multiple_files
-from .processed import create_imagenet_style_symlinks, group_train_test_split
-from .processed.torch_dataset import torch_dataset
+from .processed import create_imagenet_style_symlinks, group_train_test_split, torch_dataset
 from .rebuilding import accept, clean, explain, rebuild, repair, retry, status, verify_graph
 from .records import drop, record, recorded
 from .report import write_report

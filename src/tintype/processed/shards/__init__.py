@@ -1,0 +1,1 @@
+"""What shards are made of: which file goes into which, in what order, under what key, and how each kind is written."""
