@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tintype.errors import ManifestError, SettingsError
-from tintype.manifest import FilteredRows, Manifest, ManifestRows, ManifestWriter
+from tintype.manifest import FilteredRows, Manifest, ManifestView, ManifestWriter
 from tintype.manifest.file_paths import FilePaths
 from tintype.manifest.held_file import HeldFile
 from tintype.manifest.row_groups import RowGroups
@@ -384,7 +384,7 @@ def test_a_filtered_row_that_is_not_there_is_an_index_error(manifest):
         view[0]
 
 
-class ListedRows(ManifestRows):
+class ListedRows(ManifestView):
     """Rows that are in no file."""
 
     def __init__(self, table):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from tintype.manifest.rows import ManifestRows
+from tintype.manifest.rows import ManifestView
 
 SUMMARY_COLUMNS = ("rows", "error_type", "error", "first_inpath")
 
@@ -23,7 +23,7 @@ _VARYING = (
 )
 
 
-def summarize_errors(rows: ManifestRows) -> list[tuple[int, str | None, str | None, str | None]]:
+def summarize_errors(rows: ManifestView) -> list[tuple[int, str | None, str | None, str | None]]:
     """Return how many rows have which error, most frequent first.
 
     Parameters

@@ -13,7 +13,7 @@ from tintype.cli.error_summary import SUMMARY_COLUMNS, summarize_errors
 from tintype.cli.tables import Row, print_table, write_csv, write_json_lines
 from tintype.errors import ManifestError
 from tintype.manifest.arrays import make_array
-from tintype.manifest.rows import ROWS_PER_BATCH, ManifestRows
+from tintype.manifest.rows import ROWS_PER_BATCH, ManifestView
 from tintype.manifest.schema import Status, fixed_schema
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.journal import Journal
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def find_rows(directory: Path, statuses: Sequence[Status] = ()) -> ManifestRows:
+def find_rows(directory: Path, statuses: Sequence[Status] = ()) -> ManifestView:
     """Return the rows of a directory, or of the build that waits beside it when that has rows that failed.
 
     Parameters
@@ -115,7 +115,7 @@ def find_rows(directory: Path, statuses: Sequence[Status] = ()) -> ManifestRows:
     return DirectoryTarget(directory).manifest()
 
 
-class UnpublishedRows(ManifestRows):
+class UnpublishedRows(ManifestView):
     """Rows without a file of a build that is not published, from its journal.
 
     Parameters
@@ -147,7 +147,7 @@ class UnpublishedRows(ManifestRows):
     def batches(
         self, columns: Sequence[str] | None = None, *, rows_per_batch: int = ROWS_PER_BATCH
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows; as :meth:`ManifestRows.batches`."""
+        """Yield the rows; as :meth:`ManifestView.batches`."""
         import pyarrow as pa
 
         results = self.results(self._statuses)
@@ -179,7 +179,7 @@ def _choose_columns(options: argparse.Namespace, names: Sequence[str]) -> Sequen
     return columns
 
 
-def _read_values(rows: ManifestRows, columns: Sequence[str]) -> Iterator[Row]:
+def _read_values(rows: ManifestView, columns: Sequence[str]) -> Iterator[Row]:
     for batch in rows.batches(list(dict.fromkeys(columns))):
         yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
@@ -195,7 +195,7 @@ def _write(columns: Sequence[str], rows: Iterator[Row], options: argparse.Namesp
     return None
 
 
-def _describe_total(all_rows: ManifestRows, rows: ManifestRows, n_shown: int, is_all: bool) -> str:
+def _describe_total(all_rows: ManifestView, rows: ManifestView, n_shown: int, is_all: bool) -> str:
     """Return how many rows were shown, and of how many."""
     n_rows = len(all_rows)
     n_found = n_shown if is_all else len(rows)

@@ -5,7 +5,7 @@ __all__ = [
     "FilteredRows",
     "Manifest",
     "ManifestDifference",
-    "ManifestRows",
+    "ManifestView",
     "ManifestSummary",
     "ManifestTotals",
     "ManifestWriter",
@@ -18,6 +18,6 @@ from .conditions import Condition
 from .difference import ChangedRow, ManifestDifference, ManifestTotals, compare
 from .digest import DirectoryDigest
 from .reader import Manifest
-from .rows import FilteredRows, ManifestRows, SampledRows
+from .rows import FilteredRows, ManifestView, SampledRows
 from .schema import Status
 from .writer import ManifestSummary, ManifestWriter

@@ -11,7 +11,7 @@ from tintype.errors import SettingsError
 from tintype.manifest.once import once
 from tintype.manifest.reader import Manifest
 from tintype.manifest.row_groups import CACHE_BYTES, RowGroups
-from tintype.manifest.rows import ManifestRows, Row
+from tintype.manifest.rows import ManifestView, Row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ class FilePaths:
         When the rows are of no manifest that is in a file. A ValueError.
     """
 
-    def __init__(self, rows: ManifestRows, *, columns: Sequence[str] = (), cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, rows: ManifestView, *, columns: Sequence[str] = (), cache_bytes: int = CACHE_BYTES) -> None:
         if not isinstance(rows.source, Manifest):
             raise SettingsError(f"{rows!r} are no rows of a published directory: build the stage first")
         self.manifest = rows.source

@@ -12,7 +12,7 @@ from tintype.errors import ManifestError
 from tintype.manifest.held_file import HeldFile, Identity, arrow_errors, identify
 from tintype.manifest.once import once
 from tintype.manifest.row_groups import CACHE_BYTES, RowGroups
-from tintype.manifest.rows import ROWS_PER_BATCH, ManifestRows, Row, to_pandas
+from tintype.manifest.rows import ROWS_PER_BATCH, ManifestView, Row, to_pandas
 from tintype.manifest.schema import FIXED_COLUMNS, FORMAT_KEY, FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Manifest(ManifestRows):
+class Manifest(ManifestView):
     """The manifest of a published directory. Nothing is read before it is asked for.
 
     It is a sequence: ``manifest[i]`` is a dict of the values of row `i`. Of a large one only the row groups that are
@@ -101,7 +101,7 @@ class Manifest(ManifestRows):
         return super().numbered_batches(columns)
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the whole manifest as a DataFrame, read in threads; types as :meth:`ManifestRows.to_pandas` says."""
+        """Return the whole manifest as a DataFrame, read in threads; types as :meth:`ManifestView.to_pandas` says."""
         names = list(columns) if columns is not None else None
         with self.open() as parquet, self.reading():
             self._refuse_unknown(names or (), parquet.schema_arrow)

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 """Values by the names of their columns: str, int, float, bool, datetime in UTC, or None."""
 
 
-class ManifestRows(View[Row]):
+class ManifestView(View[Row]):
     """Rows of a manifest, and the ways to read them. Nothing is read before it is asked for.
 
     They are a sequence: ``rows[i]`` is a dict of row `i`, a slice is a view, and so they go as they are to whatever
@@ -70,7 +70,7 @@ class ManifestRows(View[Row]):
         return pa.schema([field for field in self.schema if field.name not in FIXED_COLUMNS])
 
     @property
-    def source(self) -> ManifestRows:
+    def source(self) -> ManifestView:
         """The rows that these were chosen from in the end: of a whole manifest, itself."""
         return self
 
@@ -209,7 +209,7 @@ class ManifestRows(View[Row]):
         return vars(self).copy()  # without View's slot, which stays empty
 
 
-class ChosenRows(ManifestRows):
+class ChosenRows(ManifestView):
     """Some rows of others. Their numbers are found once, when one is asked for or counted: 8 bytes a row.
 
     Parameters
@@ -218,7 +218,7 @@ class ChosenRows(ManifestRows):
         To choose from.
     """
 
-    def __init__(self, rows: ManifestRows) -> None:
+    def __init__(self, rows: ManifestView) -> None:
         self._rows = rows
 
     def __len__(self) -> int:
@@ -230,7 +230,7 @@ class ChosenRows(ManifestRows):
         return self._rows.schema
 
     @property
-    def source(self) -> ManifestRows:
+    def source(self) -> ManifestView:
         """The rows that these were chosen from in the end."""
         return self._rows.source
 
@@ -257,7 +257,7 @@ class FilteredRows(ChosenRows):
         What a row has to meet.
     """
 
-    def __init__(self, rows: ManifestRows, condition: Condition) -> None:
+    def __init__(self, rows: ManifestView, condition: Condition) -> None:
         super().__init__(rows)
         self.condition = condition
 
@@ -267,7 +267,7 @@ class FilteredRows(ChosenRows):
     def batches(
         self, columns: Sequence[str] | None = None, *, rows_per_batch: int = ROWS_PER_BATCH
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that meet the condition; as :meth:`ManifestRows.batches`, and none that is empty.
+        """Yield the rows that meet the condition; as :meth:`ManifestView.batches`, and none that is empty.
 
         Raises
         ------
@@ -304,7 +304,7 @@ class FilteredRows(ChosenRows):
 
 
 class SampledRows(ChosenRows):
-    """Rows chosen at random, none twice, in their order; see :meth:`ManifestRows.sample`.
+    """Rows chosen at random, none twice, in their order; see :meth:`ManifestView.sample`.
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ class SampledRows(ChosenRows):
         Of the choice.
     """
 
-    def __init__(self, rows: ManifestRows, n: int, seed: int = 0) -> None:
+    def __init__(self, rows: ManifestView, n: int, seed: int = 0) -> None:
         super().__init__(rows)
         self._n, self._seed = to_index(n), to_index(seed)
         if self._n < 0:
@@ -328,7 +328,7 @@ class SampledRows(ChosenRows):
     def batches(
         self, columns: Sequence[str] | None = None, *, rows_per_batch: int = ROWS_PER_BATCH
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the chosen rows; as :meth:`ManifestRows.batches`. Row groups without one of them are not read."""
+        """Yield the chosen rows; as :meth:`ManifestView.batches`. Row groups without one of them are not read."""
         for _, batch in self.source.batches_at(self.numbers, columns):
             for start in range(0, batch.num_rows, rows_per_batch):
                 yield batch.slice(start, rows_per_batch)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tintype.manifest.reader import Manifest
-    from tintype.manifest.rows import ManifestRows
+    from tintype.manifest.rows import ManifestView
 
 LABEL_COLUMN = "label"
 
@@ -56,7 +56,7 @@ class ClassLabels:
         self.classes: tuple[str, ...] = () if self._dtype is not None else _find_classes(manifest, column)
         self.class_to_idx = {name: place for place, name in enumerate(self.classes)}
 
-    def read(self, rows: ManifestRows) -> NDArray[Any]:
+    def read(self, rows: ManifestView) -> NDArray[Any]:
         """Return the labels of the files of some rows.
 
         Returns

@@ -13,7 +13,7 @@ import numpy as np
 from tintype.errors import EvaluationError, FileError, ManifestError, SettingsError
 from tintype.load_funcs.image import load_image
 from tintype.manifest.file_paths import HAS_FILE
-from tintype.manifest.rows import ManifestRows
+from tintype.manifest.rows import ManifestView
 from tintype.processed.class_labels import LABEL_COLUMN, ClassLabels
 from tintype.processed.describe_images import write_parquet
 from tintype.processed.shards.index import WrittenShard
@@ -57,7 +57,7 @@ class Pack(NamedTuple):
     name: str
     """Of its files, without an extension."""
     part: str | None
-    rows: ManifestRows
+    rows: ManifestView
     n_files: int
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tintype.errors import ManifestError, MissingPackageError
 from tintype.load_funcs.image import load_image
-from tintype.manifest.rows import ManifestRows, Row
+from tintype.manifest.rows import ManifestView, Row
 from tintype.processed.class_labels import LABEL_COLUMN, ClassLabels
 from tintype.targets.directory import DirectoryTarget
 from tintype.targets.files_view import FilesView
@@ -31,7 +31,7 @@ def torch_dataset(
     *,
     label: str | None = LABEL_COLUMN,
     columns: Sequence[str] = (),
-    where: str | ManifestRows | None = None,
+    where: str | ManifestView | None = None,
     load_func: Callable[[Path], Any] | None = None,
 ) -> DirectoryDataset:
     """Return the files of a published directory as a ``torch.utils.data.Dataset`` of ``(image, label)``.
@@ -215,7 +215,7 @@ def load_tensor(path: str | os.PathLike[str]) -> Any:
     return torch.from_numpy(np.array(load_rgb(path))).permute(2, 0, 1).contiguous()
 
 
-def _choose_rows(manifest: Manifest, where: str | ManifestRows | None) -> ManifestRows:
+def _choose_rows(manifest: Manifest, where: str | ManifestView | None) -> ManifestView:
     if where is None:
         return manifest
     return manifest.where(where) if isinstance(where, str) else where

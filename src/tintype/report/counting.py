@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tintype.manifest.rows import ManifestRows, Row
+    from tintype.manifest.rows import ManifestView, Row
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -81,7 +81,7 @@ class FailureType:
     """Rows of the first ones."""
 
 
-def count_statuses(rows: ManifestRows) -> dict[str, int]:
+def count_statuses(rows: ManifestView) -> dict[str, int]:
     """Return the number of rows of each status."""
     counts: Counter[str] = Counter()
     for batch in rows.batches(["status"]):
@@ -89,7 +89,7 @@ def count_statuses(rows: ManifestRows) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def count_failures(rows: ManifestRows) -> list[FailureType]:
+def count_failures(rows: ManifestView) -> list[FailureType]:
     """Return what failed by type, the most frequent first, each with its hosts and a few examples.
 
     Parameters
@@ -154,7 +154,7 @@ class ColumnNames:
     group: Sequence[str] = ("group",)
 
 
-def count_balance(rows: ManifestRows, names: ColumnNames) -> Balance | None:
+def count_balance(rows: ManifestView, names: ColumnNames) -> Balance | None:
     """Return how many files have each label, in each part; None when the manifest has neither column.
 
     Parameters
@@ -179,7 +179,7 @@ def count_balance(rows: ManifestRows, names: ColumnNames) -> Balance | None:
     return balance
 
 
-def count_equal_files(rows: ManifestRows) -> tuple[int, int]:
+def count_equal_files(rows: ManifestView) -> tuple[int, int]:
     """Return how many files have the bytes of an earlier one, and how many different such contents there are.
 
     Holds 8 bytes a file. Files whose bytes were never read do not count.
@@ -210,7 +210,7 @@ def _count_pairs(batch: Any, label: str | None, part: str | None) -> dict[tuple[
     return found
 
 
-def _count_groups(rows: ManifestRows, part: str, group: str, balance: Balance) -> None:
+def _count_groups(rows: ManifestView, part: str, group: str, balance: Balance) -> None:
     """Count the different groups of each part, and those in several; 8 bytes for each that a batch has."""
     import numpy as np
     import pyarrow as pa

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tintype.manifest.rows import ManifestRows
+    from tintype.manifest.rows import ManifestView
 
 MOST_OTHERS = 6
 """Numbers that a stage records beside those below, and that are shown."""
@@ -60,7 +60,7 @@ class Distribution:
     """Whether it was measured on a sample; else it is counted over every row that has a value."""
 
 
-def count_distributions(rows: ManifestRows, recorded: Collection[str]) -> list[Distribution]:
+def count_distributions(rows: ManifestView, recorded: Collection[str]) -> list[Distribution]:
     """Return how the numbers of a manifest are spread, over every row that has them.
 
     Parameters
@@ -115,7 +115,7 @@ def sampled_distributions(measured: Sequence[Mapping[str, float]], known: Sequen
     ]
 
 
-def _read_numbers(rows: ManifestRows, columns: Sequence[str]) -> Iterator[dict[str, NDArray[np.float64]]]:
+def _read_numbers(rows: ManifestView, columns: Sequence[str]) -> Iterator[dict[str, NDArray[np.float64]]]:
     import numpy as np
 
     for numbers in read_numbers(rows, columns):

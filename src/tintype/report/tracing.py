@@ -16,7 +16,7 @@ from tintype.rebuilding.words import describe_error
 
 if TYPE_CHECKING:
     from tintype.manifest.reader import Manifest
-    from tintype.manifest.rows import ManifestRows, Row
+    from tintype.manifest.rows import ManifestView, Row
     from tintype.rebuilding.survey import Look
     from tintype.rebuilding.task_status import TaskStatus
 
@@ -165,7 +165,7 @@ def shorten(way: Sequence[Step]) -> list[Step]:
     return list(way) if len(way) <= MOST_STEPS else [way[0], *way[1 - MOST_STEPS :]]
 
 
-def find_rows(rows: ManifestRows, paths: Collection[str]) -> dict[str, Row]:
+def find_rows(rows: ManifestView, paths: Collection[str]) -> dict[str, Row]:
     """Return the rows with some output paths, by these: one pass over the paths, and then those rows alone."""
     import numpy as np
     import pyarrow as pa

@@ -20,7 +20,7 @@ from tintype.load_funcs.image import load_image
 from tintype.manifest.file_paths import HAS_FILE
 from tintype.manifest.reader import Manifest
 from tintype.manifest.row_groups import CACHE_BYTES
-from tintype.manifest.rows import ManifestRows
+from tintype.manifest.rows import ManifestView
 from tintype.manifest.schema import MANIFEST_NAME, RESERVED_NAMES
 from tintype.targets.disk_errors import disk_errors
 from tintype.targets.files_view import FilesView
@@ -154,7 +154,7 @@ class DirectoryTarget(luigi.Target):
         load_func: Callable[[Path], Any] = load_file,
         *,
         columns: bool | Sequence[str] = False,
-        where: str | ManifestRows | None = None,
+        where: str | ManifestView | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> FilesView:
         """Return the files as a sequence: item i is loaded when it is asked for.
@@ -200,7 +200,7 @@ class DirectoryTarget(luigi.Target):
         *,
         load_func: Callable[[Path], Any] = load_image,
         dtype: DTypeLike | None = None,
-        where: str | ManifestRows | None = None,
+        where: str | ManifestView | None = None,
         columns: Literal[False] = False,
         n_jobs: int | None = None,
         out: NDArray[Any] | str | os.PathLike[str] | None = None,
@@ -213,7 +213,7 @@ class DirectoryTarget(luigi.Target):
         *,
         load_func: Callable[[Path], Any] = load_image,
         dtype: DTypeLike | None = None,
-        where: str | ManifestRows | None = None,
+        where: str | ManifestView | None = None,
         columns: Literal[True] | Sequence[str],
         n_jobs: int | None = None,
         out: NDArray[Any] | str | os.PathLike[str] | None = None,
@@ -225,7 +225,7 @@ class DirectoryTarget(luigi.Target):
         *,
         load_func: Callable[[Path], Any] = load_image,
         dtype: DTypeLike | None = None,
-        where: str | ManifestRows | None = None,
+        where: str | ManifestView | None = None,
         columns: bool | Sequence[str] = False,
         n_jobs: int | None = None,
         out: NDArray[Any] | str | os.PathLike[str] | None = None,
@@ -280,7 +280,7 @@ class DirectoryTarget(luigi.Target):
             return array
         return array, rows.where(HAS_FILE).to_pandas(None if columns is True else columns)
 
-    def _rows_of(self, where: str | ManifestRows | None) -> ManifestRows:
+    def _rows_of(self, where: str | ManifestView | None) -> ManifestView:
         """Return the rows that a caller chose."""
         manifest = self.manifest()
         if isinstance(where, str):
@@ -348,7 +348,7 @@ class DirectoryTarget(luigi.Target):
         n: int = 24,
         *,
         seed: int = 0,
-        where: str | ManifestRows | None = None,
+        where: str | ManifestView | None = None,
         side: int = 192,
         n_columns: int | None = None,
         ax: Axes | None = None,
@@ -388,7 +388,7 @@ class DirectoryTarget(luigi.Target):
         return plot_contact_sheet(rows, folder, n, seed=seed, side=side, n_columns=n_columns, ax=ax)
 
     def plot_histograms(
-        self, columns: Sequence[str] | None = None, *, where: str | ManifestRows | None = None
+        self, columns: Sequence[str] | None = None, *, where: str | ManifestView | None = None
     ) -> NDArray[Any]:
         """Draw how the numbers of the manifest are spread, each row counted, one histogram a column.
 

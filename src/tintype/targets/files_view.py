@@ -11,7 +11,7 @@ from tintype.errors import EvaluationError
 from tintype.manifest.file_paths import FilePaths
 from tintype.manifest.once import once
 from tintype.manifest.row_groups import CACHE_BYTES
-from tintype.manifest.rows import ManifestRows, Row
+from tintype.manifest.rows import ManifestView, Row
 from tintype.sequences.mapping import find_place, show_function
 from tintype.sequences.view import View
 
@@ -38,7 +38,7 @@ class FilesView(View[Any]):
 
     def __init__(
         self,
-        rows: ManifestRows,
+        rows: ManifestView,
         folder: Path,
         load_func: Callable[[Path], Any],
         *,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.axes import Axes
 
-    from tintype.manifest.rows import ManifestRows
+    from tintype.manifest.rows import ManifestView
 
 N_COLUMNS = 3
 """Histograms side by side."""
@@ -33,7 +33,7 @@ MOST_TICKS = 6
 
 
 def plot_contact_sheet(
-    rows: ManifestRows, folder: Path, n: int, *, seed: int, side: int, n_columns: int | None, ax: Axes | None
+    rows: ManifestView, folder: Path, n: int, *, seed: int, side: int, n_columns: int | None, ax: Axes | None
 ) -> Axes:
     """Draw a seeded choice of files; see :meth:`tintype.targets.DirectoryTarget.plot_contact_sheet`.
 
@@ -63,7 +63,7 @@ def plot_contact_sheet(
     return drawn
 
 
-def plot_histograms(rows: ManifestRows, columns: Sequence[str] | None) -> npt.NDArray[np.object_]:
+def plot_histograms(rows: ManifestView, columns: Sequence[str] | None) -> npt.NDArray[np.object_]:
     """Draw how the numbers of columns are spread; see :meth:`tintype.targets.DirectoryTarget.plot_histograms`.
 
     Parameters
@@ -129,7 +129,7 @@ def choose_columns(schema: pa.Schema, wanted: Sequence[str] | None) -> list[str]
     return numbers if wanted is None else list(dict.fromkeys(wanted)) or numbers
 
 
-def read_numbers(rows: ManifestRows, columns: Sequence[str]) -> Iterator[dict[str, npt.NDArray[np.float64]]]:
+def read_numbers(rows: ManifestView, columns: Sequence[str]) -> Iterator[dict[str, npt.NDArray[np.float64]]]:
     """Yield the values of columns batch by batch; NaN where there is none.
 
     Parameters

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from tintype.manifest.arrays import make_array
-from tintype.manifest.rows import ROWS_PER_BATCH, ManifestRows
+from tintype.manifest.rows import ROWS_PER_BATCH, ManifestView
 from tintype.manifest.schema import Status, manifest_schema
 from tintype.targets.directory import DirectoryTarget
 
@@ -98,7 +98,7 @@ class PlannedTarget(DirectoryTarget):
         return Path(scratch_path(self._name, "") if self._files_in is None else self._files_in)
 
 
-class PlannedManifest(ManifestRows):
+class PlannedManifest(ManifestView):
     """The manifest of a stage that is not built: output paths and carried columns; nothing is known of the files.
 
     Parameters

@@ -133,7 +133,7 @@ def exported_schema(manifest: Manifest) -> pa.Schema:
 
 
 def name_in_condition(column: str, value: str) -> str:
-    """Return the condition that a column has a value, for :meth:`ManifestRows.where`.
+    """Return the condition that a column has a value, for :meth:`ManifestView.where`.
 
     Examples
     --------
