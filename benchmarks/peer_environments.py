@@ -13,7 +13,7 @@ REQUIREMENTS = {
     "wildebeest": ["wildebeest==5.0.0", "pandas<3"],
     "creevey": ["creevey==1.3.3"],
     "img2dataset": ["img2dataset==1.47.0", "pandas<3"],
-    "seqtools": ["SeqTools==1.4.1", "Pillow==13.0.0"],
+    "seqtools": ["SeqTools==1.4.1", "Pillow==13.0.0", "numpy==2.4.6"],
     "pyvips": ["pyvips[binary]==3.2.0"],
     "scikit-image": ["scikit-image==0.26.0"],
     # What the loops without a framework call.
@@ -29,7 +29,7 @@ CHECKS = {
     "wildebeest": "import wildebeest, joblib",
     "creevey": "import creevey",
     "img2dataset": "import img2dataset",
-    "seqtools": "import seqtools, PIL",
+    "seqtools": "import seqtools, PIL, numpy",
     "pyvips": "import pyvips",
     "scikit-image": "import skimage",
     "bare": "import urllib3, requests, PIL, cv2, simplejpeg",

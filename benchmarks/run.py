@@ -20,6 +20,7 @@ import import_time
 import loading
 import memory
 import peers
+import prefetch
 import quality
 import rebuild
 import report
@@ -56,6 +57,7 @@ BENCHMARKS = {
     "split": split.measure,
     "report": report.measure,
     "sequences": sequences.measure,
+    "prefetch": prefetch.measure,
 }
 PACKAGES = ("tintype", "luigi", "numpy", "pandas", "pyarrow", "urllib3", "Pillow", "simplejpeg")
 

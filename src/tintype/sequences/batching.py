@@ -73,18 +73,19 @@ class Batched(View[list[Item]]):
 class Unbatched(View[Any]):
     """The items of batches, one by one."""
 
-    __slots__ = ("_get", "_last_size", "_sequence", "_size")
+    __slots__ = ("_get", "_last_size", "_sequence", "size")
 
     def __init__(self, sequence: Indexable[Any], size: int, last_size: int, n_batches: int) -> None:
         self._sequence = sequence
-        self._size = size
+        self.size = size
+        """Items in each batch but the last."""
         self._last_size = last_size
         self._length = (n_batches - 1) * size + last_size if n_batches else 0
         self._get = getter(sequence)
 
     def _check(self, number: int, batch: Any) -> Any:
-        expected = self._size if (number + 1) * self._size <= self._length else self._last_size
-        if len(batch) not in {expected, self._size}:  # the last one may be filled up: its padding is left out
+        expected = self.size if (number + 1) * self.size <= self._length else self._last_size
+        if len(batch) not in {expected, self.size}:  # the last one may be filled up: its padding is left out
             raise ValueError(
                 f"batch {number} has {show_count(len(batch))}, and {self!r} needs {expected} there: "
                 "give unbatch() the batch_size of all, and the last_batch_size if it differs"
@@ -92,29 +93,29 @@ class Unbatched(View[Any]):
         return batch
 
     def _item(self, index: int, /) -> Any:
-        number, place = divmod(index, self._size)
+        number, place = divmod(index, self.size)
         return self._check(number, self._get(number))[place]
 
     def _walk(self, indexes: range, /) -> Iterator[Any]:
-        if not indexes or abs(indexes.step) > self._size:
+        if not indexes or abs(indexes.step) > self.size:
             yield from super()._walk(indexes)
             return
         direction = 1 if indexes.step > 0 else -1
-        numbers = range(indexes[0] // self._size, indexes[-1] // self._size + direction, direction)
+        numbers = range(indexes[0] // self.size, indexes[-1] // self.size + direction, direction)
         batches = walk(self._sequence, numbers)
         current, batch = -1, None
         for index in indexes:
-            number, place = divmod(index, self._size)
+            number, place = divmod(index, self.size)
             if number != current:
                 current, batch = number, self._check(number, next(batches))
             yield batch[place]  # type: ignore[index]  # a number is never -1, so there is a batch
 
     def __reduce__(self) -> tuple[Any, ...]:
-        n_batches = -(-self._length // self._size)
-        return type(self), (self._sequence, self._size, self._last_size, n_batches)
+        n_batches = -(-self._length // self.size)
+        return type(self), (self._sequence, self.size, self._last_size, n_batches)
 
     def _name(self) -> str:
-        return f"unbatch of {self._size}"
+        return f"unbatch of {self.size}"
 
 
 class Pieces(View[View[Item]]):
