@@ -113,6 +113,15 @@ def test_files_and_their_rows_are_chosen_together(numbers):
     assert len(array) == sum(row["outpath"] is not None for row in sample)
 
 
+@pytest.mark.parametrize("shape", [None, (16, 16, 3)])
+def test_a_function_is_told_of_each_file_that_is_loaded(photographs, tmp_path, shape):
+    source = Path(shutil.copytree(photographs, tmp_path / "source"))
+    target = build(Squares, source)
+    told: list[int] = []
+    array = target.load_arrays(shape, progress=told.append)
+    assert sum(told) == len(array) == 8
+
+
 @pytest.mark.parametrize("out", [None, "all.npy", "array"])
 def test_no_file_gives_an_array_of_none(numbers, tmp_path, out):
     out = tmp_path / out if out == "all.npy" else np.empty((0, 4, 6, 3), np.uint8) if out == "array" else None

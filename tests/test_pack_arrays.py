@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tintype import processed, raw
 from tintype.errors import FileError, ManifestError, SettingsError
 from tintype.load_funcs import load_array, load_image
 from tintype.targets import DirectoryTarget
+from tintype.tasks import progress
 from tintype.tasks.graph import upstream_first
 
 
@@ -245,3 +247,33 @@ def test_memory_holds_no_array_of_all_images(source, monkeypatch):
     monkeypatch.setattr(DirectoryTarget, "load_arrays", note)
     build(source)
     assert [type(out).__name__ for out in outs] == ["PosixPath"]
+
+
+def test_luigi_is_told_how_many_images_are_packed_those_of_an_earlier_run_too(source, monkeypatch):
+    monkeypatch.setattr(progress, "LUIGI_SECONDS", 0.0)
+    load_arrays = DirectoryTarget.load_arrays
+
+    def stop_at_valid(self: DirectoryTarget, *args: Any, **kwargs: Any) -> Any:
+        if kwargs["out"].name == "valid.npy":
+            raise KeyboardInterrupt("stopped")
+        return load_arrays(self, *args, **kwargs)
+
+    def build_and_listen(cls: Any = SplitArrays) -> list[tuple[str, Any]]:
+        task = cls(base_dir=str(source.parent / "data"), folder=str(source), n_jobs=1)
+        told: list[tuple[str, Any]] = []
+        task.set_progress_percentage = lambda percentage: told.append(("percentage", percentage))
+        task.set_status_message = lambda message: told.append(("message", message))
+        with suppress(KeyboardInterrupt):
+            task.run()
+        return told
+
+    build(source, cls=Split)
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryTarget, "load_arrays", stop_at_valid)
+        percentages = [value for kind, value in build_and_listen() if kind == "percentage"]
+    assert percentages == sorted(percentages)
+    assert percentages[0] < 75 == percentages[-1]
+    told = build_and_listen()
+    assert told[0] == ("percentage", 75)
+    assert told[-2] == ("percentage", 100)
+    assert told[-1][1].startswith("8 of 8 files")

@@ -20,6 +20,14 @@ from tintype.processed import create_imagenet_style_symlinks, group_train_test_s
 # group_train_test_split
 
 
+def test_a_sparse_matrix_is_split_by_its_rows():
+    sparse = pytest.importorskip("scipy.sparse")
+    whole = sparse.csr_matrix(np.eye(4))
+    train, test, y_train, y_test = group_train_test_split(whole, list("abcd"), [1, 1, 2, 2], 1, 0)
+    assert train.shape == test.shape == (2, 4)
+    assert sorted(y_train + y_test) == list("abcd")
+
+
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=50), st.integers(0, 99), st.floats(0.01, 0.99))
 def test_no_group_is_on_both_sides_and_no_row_is_lost_or_doubled(groups, seed, size):
     if len(set(groups)) < 2 or np.ceil(round(size * len(set(groups)), 9)) == len(set(groups)):

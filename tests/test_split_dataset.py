@@ -27,6 +27,7 @@ from tintype.load_funcs import load_image
 from tintype.processed import split_dataset
 from tintype.processed.splits import links as split_links
 from tintype.processed.splits.plan import SplitMethod
+from tintype.processed.splits.table import read_table
 from tintype.targets.staging import Staging
 from tintype.tasks.graph import upstream_first
 
@@ -267,6 +268,28 @@ def test_a_change_of_a_data_frame_builds_anew(source):
     assert not task.complete()
 
 
+@pytest.mark.parametrize(
+    "values", [[b"x", b"y"], [["x"], ["y"]], [1.5, "x"], [1j, 2j], [1e300, 2.0], ["x", np.float32(1)]]
+)
+def test_what_is_no_name_is_no_label(values):
+    frame = pd.DataFrame({"path": ["a", "b"], "label": values})
+    with pytest.raises(SplitError, match=r"column 'label' .* labels and groups are names: make it text"):
+        read_table(frame, ["path", "label"])
+
+
+def test_truth_values_have_one_name_whatever_the_type_of_their_column():
+    plain = pd.DataFrame({"path": ["a", "b"], "label": [True, False]})
+    mixed = pd.DataFrame({"path": ["a", "b", "c"], "label": [True, np.False_, None]})
+    assert read_table(plain, ["label"])["label"].to_pylist() == ["true", "false"]
+    assert read_table(mixed, ["label"])["label"].to_pylist() == ["true", "false", None]
+
+
+def test_a_column_that_a_file_has_twice_is_refused(tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label,label\na.png,x,y\n")
+    with pytest.raises(SplitError, match=r"labels.csv has 2 columns 'label': leave one of them"):
+        read_table(tmp_path / "labels.csv", ["path", "label"])
+
+
 # What cannot be
 
 
@@ -283,6 +306,25 @@ def test_a_change_of_a_data_frame_builds_anew(source):
         ({"leaks": "no"}, SettingsError, "Wrong.leaks is 'no'"),
         ({"leak_distance": 64}, SettingsError, "Wrong.leak_distance is 64"),
         ({"method": "any"}, SettingsError, "method is 'any'"),
+        ({"label": None}, SettingsError, "Wrong.label is None: give the name of a column"),
+        ({"table_key": 0}, SettingsError, "Wrong.table_key is 0: give the name of a column"),
+        ({"group": 3}, SettingsError, "Wrong.group is 3: give the name of a column"),
+        (
+            {"outpath": lambda self, row: row.inpath},
+            SettingsError,
+            r"Wrong overrides outpath\(row\), which a split does",
+        ),
+        ({"table": Path(__file__).parent / "."}, SplitError, r"the table .*tests cannot be read \(Is a directory\)"),
+        (
+            {"table": pd.DataFrame([["a.png", "x", "y"]], columns=["path", "label", "label"])},
+            SplitError,
+            "the table has 2 columns 'label': leave one of them",
+        ),
+        (
+            {"table": pd.DataFrame({"path": ["./cats/chelsea.png"], "label": ["cat"]})},
+            SplitError,
+            r"none of the 1 rows of the table belongs .* is './cats/chelsea.png', .*first of the files '\w+/\w+.\w+'",
+        ),
         (
             {"table_on": "city", "table": pd.DataFrame({"path": []})},
             SplitError,
@@ -486,7 +528,7 @@ def test_links_to_files_outside_of_the_dataset_are_absolute(source):
 # Interruptions
 
 
-@pytest.mark.parametrize("cls", [Halves, Copies])
+@pytest.mark.parametrize("cls", [Halves, Links, Copies])
 def test_an_interrupted_build_goes_on_where_it_stopped(source, cls, monkeypatch, touched):
     expected = outpaths_of(build(source, cls))
     shutil.rmtree(source.parent / "data" / "processed")

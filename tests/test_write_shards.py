@@ -715,6 +715,21 @@ def test_datasets_reads_a_folder_of_parquet_shards_as_images(photographs, tmp_pa
         assert row["label"] == path.parent.name
 
 
+@pytest.mark.parametrize("shard_format", ["parquet", "webdataset"])
+def test_datasets_reads_shards_that_were_built_again_and_not_what_it_kept_of_the_old(pngs, shard_format, hf):
+    task = build(pngs, shard_format=shard_format)
+    assert len(hf.load_dataset(str(task.output().folder), split="train")) == 10
+    (pngs / "a" / "0.png").unlink()
+    task = build(pngs, shard_format=shard_format)
+    assert len(hf.load_dataset(str(task.output().folder), split="train")) == 9
+
+
+@pytest.mark.parametrize("name", ["", None, 5])
+def test_the_column_of_the_files_needs_a_name(pngs, name):
+    with pytest.raises(SettingsError, match=f"Odd.data_column is {name!r}: give the name of a column"):
+        build(pngs, cls=type("Odd", (Shards,), {"data_column": name}), shard_format="parquet")
+
+
 def test_datasets_streams_parquet_shards_and_casts_labels_to_classes(photographs, tmp_path, hf):
     task = build(photographs, tmp_path / "data", shard_format="parquet")
     shards = [str(path) for path in task.output().files() if path.suffix == ".parquet"]

@@ -36,7 +36,9 @@ from tintype.processed.shards.resume import (
 )
 from tintype.settings import read_settings
 from tintype.targets.disk_errors import disk_errors
+from tintype.tasks.interruption import stop_when_orphaned
 from tintype.tasks.naming import show_path
+from tintype.tasks.progress import StageProgress
 from tintype.tasks.stage import Stage
 from tintype.write_funcs.files import hash_file
 
@@ -108,9 +110,13 @@ class PackArrays(Stage):
         staging.n_inputs = sum(pack.n_files for pack in packs)
         shape = self._find_shape(target, manifest)
         known = keep_finished(staging, {f"{pack.name}.npy" for pack in packs})
-        with disk_errors(f"writing the arrays of {self.output()}"):
+        title = self.output().folder.name
+        with (
+            disk_errors(f"writing the arrays of {self.output()}"),
+            StageProgress(self, title, read_settings().progress, total=staging.n_inputs) as progress,
+        ):
             for pack in packs:
-                self._write_array(staging, target, pack, shape, known)
+                self._write_array(staging, target, pack, shape, known, progress)
                 write_rows(staging, manifest, pack)
                 if labels is not None:
                     write_labels(staging, labels, pack)
@@ -170,22 +176,28 @@ class PackArrays(Stage):
         pack: Pack,
         shape: tuple[int, ...],
         known: Mapping[str, FinishedShard],
+        progress: StageProgress,
     ) -> None:
         """Load the images of a part into their file, unless that is finished already."""
         path = staging.files / f"{pack.name}.npy"
         rows_digest = digest_rows(pack.rows.where(HAS_FILE).batches(["outpath", "digest"]))
         if path.name in known and known[path.name].rows_digest == rows_digest:
+            progress.advance(0, n_kept=pack.n_files, n_failed=0)
             return
-        settings = read_settings()
+
+        def tell(n_loaded: int) -> None:
+            progress.advance(n_loaded, n_kept=0, n_failed=0)
+            stop_when_orphaned()
+
         try:
             target.load_arrays(
                 shape,
                 load_func=self.load_func(),
                 dtype=self.dtype,
                 where=pack.rows,
-                n_jobs=settings.n_jobs if self.n_jobs is None else self.n_jobs,
+                n_jobs=self.n_jobs,
                 out=path,
-                progress=settings.progress == "bar",
+                progress=tell,
             )
         except EvaluationError as error:
             raise _name_file(error, target) from error

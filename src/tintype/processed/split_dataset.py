@@ -167,11 +167,13 @@ class SplitDataset(FileStage):
     def rows(self) -> InputRows:
         """Return the files of the stage above, with label, group and part."""
         refuse_several_above(self)
+        self._check_names()
         table = None if self.table is None else TableColumns(self.table, self.table_key, self.table_on)
         return SplitRows(LabelledRows(super().rows(), self.label, self.group, table), self.rule(), self.part_column)
 
     def input_digests(self) -> Mapping[str, str]:
         """Return the digest of the stage above, and that of the table."""
+        self._check_names()
         digests = dict(super().input_digests())
         if self.table is not None:
             columns = [self.table_key, self.label] + ([self.group] if self.group is not None else [])
@@ -187,6 +189,11 @@ class SplitDataset(FileStage):
             When a setting cannot be used: told before any work is done.
         """
         name = type(self).__name__
+        if type(self).outpath is not FileStage.outpath:
+            raise SettingsError(
+                f"{name} overrides outpath(row), which a split does not ask: a file goes to <part>/<label>/<name>. "
+                "Remove it; rename files in the stage above, or its folder with label"
+            )
         if self.link not in LINK_KINDS:
             raise SettingsError(f"{name}.link is {self.link!r}: give {', '.join(map(repr, LINK_KINDS))}")
         if self.leaks not in ("report", "fail", "ignore"):
@@ -243,6 +250,15 @@ class SplitDataset(FileStage):
         """Yield the rows, with what leaks."""
         leaks = self.once("leaks", Leaks.none)
         return LeakColumns(leaks, self._paths_of(leaks)).fill(super().manifest_batches(staging))
+
+    def _check_names(self) -> None:
+        """Refuse what cannot be the name of a column."""
+        given = {"label": self.label, "table_key": self.table_key, "part_column": self.part_column}
+        optional = {"group": self.group, "table_on": self.table_on}
+        given |= {setting: value for setting, value in optional.items() if value is not None}
+        for setting, value in given.items():
+            if not isinstance(value, str):
+                raise SettingsError(f"{type(self).__name__}.{setting} is {value!r}: give the name of a column")
 
     def _looks_at_images(self) -> bool:
         return self.leaks != "ignore" and self.leak_distance is not None

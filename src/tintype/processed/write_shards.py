@@ -167,6 +167,9 @@ class WriteShards(Stage):
         name = type(self).__name__
         if self.shard_format not in EXTENSIONS:
             raise SettingsError(f"{name}.shard_format is {self.shard_format!r}: give one of {', '.join(EXTENSIONS)}")
+        given: object = self.data_column
+        if not isinstance(given, str) or not given:
+            raise SettingsError(f"{name}.data_column is {given!r}: give the name of a column, such as 'image'")
         if self.shard_format == "parquet" and self.data_column in ("outpath", *exported_schema(manifest).names):
             raise ManifestError(
                 f"the files carry a column {self.data_column!r}, which is where a Parquet shard has their bytes: set "

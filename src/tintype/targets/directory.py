@@ -204,7 +204,7 @@ class DirectoryTarget(luigi.Target):
         columns: Literal[False] = False,
         n_jobs: int | None = None,
         out: NDArray[Any] | str | os.PathLike[str] | None = None,
-        progress: bool = False,
+        progress: bool | Callable[[int], object] = False,
     ) -> NDArray[Any]: ...
     @overload
     def load_arrays(
@@ -217,7 +217,7 @@ class DirectoryTarget(luigi.Target):
         columns: Literal[True] | Sequence[str],
         n_jobs: int | None = None,
         out: NDArray[Any] | str | os.PathLike[str] | None = None,
-        progress: bool = False,
+        progress: bool | Callable[[int], object] = False,
     ) -> tuple[NDArray[Any], pd.DataFrame]: ...
     def load_arrays(
         self,
@@ -229,7 +229,7 @@ class DirectoryTarget(luigi.Target):
         columns: bool | Sequence[str] = False,
         n_jobs: int | None = None,
         out: NDArray[Any] | str | os.PathLike[str] | None = None,
-        progress: bool = False,
+        progress: bool | Callable[[int], object] = False,
     ) -> NDArray[Any] | tuple[NDArray[Any], pd.DataFrame]:
         """Load the files into one array, in threads, in the manifest's order.
 
@@ -252,7 +252,8 @@ class DirectoryTarget(luigi.Target):
             An array to fill, which holds anything after an error; or the path of an ``.npy`` file, which is there when
             it is whole, and never before. It may be larger than memory.
         progress
-            Whether to show a bar on standard error.
+            Whether to show a bar on standard error; or a function, called in this thread with the number of files that
+            were loaded since it was called last.
 
         Returns
         -------

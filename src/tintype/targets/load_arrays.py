@@ -32,7 +32,7 @@ def fill_array(
     dtype: DTypeLike | None,
     n_jobs: int | None,
     out: NDArray[Any] | str | os.PathLike[str] | None,
-    progress: bool,
+    progress: bool | Callable[[int], object],
 ) -> NDArray[Any]:
     """Load files into one array; the parameters are those of :meth:`DirectoryTarget.load_arrays`."""
     first = None
@@ -117,14 +117,23 @@ def load_borrowed_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return load_at_least(path, max_pixels=DEFAULT_MAX_IMAGE_PIXELS, in_scratch=True).pixels
 
 
-def _run(work: Callable[[int], None], todo: range, n_jobs: int | None, progress: bool) -> None:
+def _run(
+    work: Callable[[int], None], todo: range, n_jobs: int | None, progress: bool | Callable[[int], object]
+) -> None:
     n_jobs = read_settings().n_jobs if n_jobs is None else n_jobs
-    with open_executor("threads", n_jobs) as executor, RunProgress(todo.stop, wanted=progress) as bar:
+    wanted, tell = (False, progress) if callable(progress) else (progress, _tell_nobody)
+    with open_executor("threads", n_jobs) as executor, RunProgress(todo.stop, wanted=wanted) as bar:
         bar.advance(todo.start, n_failed=0)
+        tell(todo.start)
         run = BlockRun(executor, work, todo, n_jobs=n_jobs)
         try:
             for done in run:
                 bar.advance(len(done), n_failed=0)
+                tell(len(done))
         except BaseException:
             run.stop()
             raise
+
+
+def _tell_nobody(n_done: int) -> None:
+    """Take the number of files that are loaded where no one asks for it."""

@@ -16,7 +16,12 @@ from tintype.write_funcs.files import hash_file
 
 
 def prove_files(
-    files: Path, journals: Sequence[Journal], *, deep: bool = False, retry_failed: bool = True
+    files: Path,
+    journals: Sequence[Journal],
+    *,
+    published: Path | None = None,
+    deep: bool = False,
+    retry_failed: bool = True,
 ) -> tuple[int, int]:
     """Remove every file that no journal proves, and forget every result whose file is not there.
 
@@ -28,6 +33,8 @@ def prove_files(
         The directory that is being filled; may be missing.
     journals
         What says which files are finished.
+    published
+        Where the directory will be: a relative link that leads nowhere yet is followed from there.
     deep
         Prove each file by its bytes, not by its size.
     retry_failed
@@ -57,15 +64,16 @@ def prove_files(
     found = np.zeros(len(keys), bool)
 
     n_kept = n_dropped = 0
+    place = files if published is None else Path(os.path.realpath(published))
     for outpath, entry in walk_files(files):
-        size_bytes = _size(entry)
+        path, size_bytes = _find_bytes(entry, place / outpath)
         key = hash((outpath, size_bytes))
         first, after = (int(np.searchsorted(sorted_keys, key, side)) for side in ("left", "right"))
         proven_by = set()
         # Results of more than one journal may name a file; of one journal, the last that does.
         for owner in reversed(order[first:after].tolist()):
             journal = owners[owner] % len(journals)
-            if journal not in proven_by and (not deep or int(hash_file(entry.path)[0][:16], 16) == digests[owner]):
+            if journal not in proven_by and (not deep or int(hash_file(path)[0][:16], 16) == digests[owner]):
                 found[owner] = True
                 proven_by.add(journal)
         if proven_by:
@@ -87,9 +95,16 @@ def _remove_parts(files: Path, result: FileResult | None) -> None:
             os.unlink(files / str(part.outpath))
 
 
-def _size(entry: os.DirEntry[str]) -> int:
-    """Return the size of what a name leads to; -1 for a link to nothing."""
+def _find_bytes(entry: os.DirEntry[str], published: Path) -> tuple[str, int]:
+    """Return the path and the size of what a name leads to, now or once it is published; -1 for a link to nothing."""
+    path = entry.path
     try:
-        return entry.stat().st_size
+        return path, entry.stat().st_size
     except FileNotFoundError:
-        return -1
+        pass
+    # By its letters: the folder that the link will be in is not there, so that the system cannot go up from it.
+    path = os.path.normpath(published.parent / os.readlink(path))
+    try:
+        return path, os.stat(path).st_size
+    except FileNotFoundError:
+        return path, -1

@@ -118,7 +118,7 @@ class Staging:
                 self.added = Journal(self.folder, "added")
                 self.earlier = EarlierResults(sorted(self.folder.glob("earlier-*")))
                 journals = (self.rows, self.added, *self.earlier.journals)
-                self.n_kept, n_dropped = prove_files(self.files, journals, deep=deep)
+                self.n_kept, n_dropped = prove_files(self.files, journals, published=path, deep=deep)
                 self.files.mkdir(exist_ok=True)
         except BaseException:
             self._lock.release()
@@ -346,7 +346,7 @@ class Staging:
             self.rows.flush()
             self.added.flush()
             with disk_errors(f"clearing {self.folder}"):
-                prove_files(self.files, (self.rows, self.added), retry_failed=False)
+                prove_files(self.files, (self.rows, self.added), published=self.path, retry_failed=False)
                 for folder in self.folder.glob("earlier-*"):
                     shutil.rmtree(folder)
             self.earlier = EarlierResults([])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,7 +61,16 @@ def write_card(path: Path, title: str, extension: str, shards: Sequence[WrittenS
     shards
         All of them, those of a part together.
     """
-    lines = ["---", "configs:", "- config_name: default", "  data_files:"]
+    digest = sha256("".join(f"{shard.outpath}\0{shard.digest}\n" for shard in shards).encode()).hexdigest()
+    # datasets keeps what it has read by the folder's name and this header, not by the files: of shards that were built
+    # again it would give the old ones.
+    lines = [
+        "---",
+        "configs:",
+        "- config_name: default",
+        f"  description: sha256 of the shards {digest}",
+        "  data_files:",
+    ]
     rows = ["| part | files | shards | bytes |", "|---|---|---|---|"]
     splits = name_splits(dict.fromkeys(shard.part for shard in shards))
     for part, group in groupby(shards, key=lambda shard: shard.part):

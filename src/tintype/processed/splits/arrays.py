@@ -56,7 +56,7 @@ def group_train_test_split(
     >>> group_train_test_split(photos, faces, people, test_size=1, random_state=0)
     (['a', 'b', 'c'], ['d'], [1, 0, 1], [1])
     """
-    n_rows = len(X)
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)  # a sparse matrix has no length
     lengths = {"X": n_rows, "y": len(y), "groups": n_rows if groups is None else len(groups)}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} {length}" for name, length in lengths.items())

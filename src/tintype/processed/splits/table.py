@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tintype.errors import SettingsError, SplitError
 from tintype.manifest.arrays import make_array
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luigi-interface.tintype")
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_MOST_WHOLE = 2**53
+"""Up to this number a float has each whole number as it is."""
 
 
 def digest_table(table: TableSource, columns: Sequence[str]) -> str:
@@ -39,6 +44,10 @@ def digest_table(table: TableSource, columns: Sequence[str]) -> str:
             return hash_file(table)[0]
         except FileNotFoundError:
             return "absent"
+        except OSError as error:
+            raise SplitError(
+                f"the table {os.fspath(table)} cannot be read ({error.strerror}): give the path of a file"
+            ) from error
     digest = sha256()
     found = read_table(table, [], optional=columns)
     for name, column in zip(found.schema.names, found.columns, strict=True):
@@ -86,6 +95,9 @@ def read_table(table: TableSource, columns: Sequence[str], *, optional: Sequence
             f"{reader.shown} has no column {missing[0]!r}; there are: {', '.join(map(repr, there)) or 'none'}"
         )
     wanted = list(dict.fromkeys([*columns, *(name for name in optional if name in there)]))
+    repeated = [name for name in wanted if there.count(name) > 1]
+    if repeated:
+        raise SplitError(f"{reader.shown} has {there.count(repeated[0])} columns {repeated[0]!r}: leave one of them")
     found = reader.read(wanted)
     texts = [to_text(found.column(name), f"{reader.shown}, column {name!r}") for name in wanted]
     return pa.table(texts, names=wanted)
@@ -146,15 +158,16 @@ class TableJoin:
     """
 
     def __init__(self, table: pa.Table, key: str, *, by_path: bool, shown: str) -> None:
-        import numpy as np
         import pyarrow.compute as pc
 
         self._by_path = by_path
+        self._key = key
         self.table = table
         keys = table.column(key).combine_chunks()
         self._keys = strip_extensions(keys) if by_path else keys
         self._is_used = np.zeros(len(keys), bool)
         self._has_told = False
+        self._first_sought: str | None = None
         counts = pc.value_counts(self._keys.drop_null())
         repeated = counts.filter(pc.greater(counts.field("counts"), 1))
         if len(repeated):
@@ -165,16 +178,30 @@ class TableJoin:
 
     def find(self, keys: pa.Array) -> pa.Array:
         """Return the number of the row of each key, int32; null where there is none."""
-        import numpy as np
         import pyarrow.compute as pc
 
+        if self._first_sought is None:
+            self._first_sought = next((key for key in keys.to_pylist() if key is not None), None)
         found = pc.index_in(strip_extensions(keys) if self._by_path else keys, value_set=self._keys, skip_nulls=True)
         self._is_used[np.asarray(found.drop_null())] = True
         return found
 
     def tell_unused(self, shown: str) -> None:
-        """Log, once, how many rows belong to none of the files that were looked for."""
+        """Log, once, how many rows belong to none of the files that were looked for.
+
+        Raises
+        ------
+        SplitError
+            When no row belongs to a file: then the keys are written in two ways.
+        """
         n_unused = int((~self._is_used).sum())
+        if n_unused and n_unused == len(self._is_used) and self._first_sought is not None:
+            first = next((key for key in self.table.column(self._key).to_pylist() if key is not None), None)
+            raise SplitError(
+                f"none of the {n_unused:,} rows of {shown} belongs to a file: the first {self._key!r} is {first!r}, "
+                f"and the first of the files {self._first_sought!r}. Write them alike, or set table_key and table_on "
+                "to columns that are"
+            )
         if n_unused and not self._has_told:
             logger.info("%s of %s rows of %s belong to no file", f"{n_unused:,}", f"{len(self._is_used):,}", shown)
         self._has_told = True
@@ -278,11 +305,21 @@ def _column_of_frame(column: Any, shown: str) -> pa.Array:
     if column.dtype == object:
         is_missing = column.isna().to_numpy()
         values = [None if gone else value for value, gone in zip(column.tolist(), is_missing, strict=True)]
-        for value in values:
-            if isinstance(value, float):
-                raise SplitError(f"{shown} holds {value!r}, and labels and groups are names: make it text")
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
-    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
+        return pa.array([None if value is None else _name_of(value, shown) for value in values], pa.string())
+    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all() and not (column.abs() > _MOST_WHOLE).any():
         # What pandas makes of whole numbers of which one is missing.
         return pa.array([None if value != value else int(value) for value in column.tolist()], pa.int64())
-    return pa.Array.from_pandas(column)
+    try:
+        return pa.Array.from_pandas(column)
+    except pa.ArrowException as error:
+        raise SplitError(f"{shown} is of type {column.dtype}, and labels and groups are names: make it text") from error
+
+
+def _name_of(value: Any, shown: str) -> str:
+    """Return one of mixed objects as text, as a column of its kind alone would have it."""
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    is_fraction = isinstance(value, Number) and not isinstance(value, Integral)
+    if is_fraction or (isinstance(value, bytes | bytearray | Collection) and not isinstance(value, str)):
+        raise SplitError(f"{shown} holds {value!r}, and labels and groups are names: make it text or whole numbers")
+    return str(value)
