@@ -32,6 +32,18 @@ def test_kinds_of_images_come_out_as_what_they_show():
     assert to_small(np.full((2, 2, 1), 7, np.uint8), 40).getpixel((0, 0)) == (7, 7, 7)
 
 
+def test_values_that_are_no_brightness_are_shown_as_the_nearest_one():
+    odd = np.array([[np.nan, np.inf, -np.inf, 1e38, -1.0]], np.float32)
+    assert np.asarray(to_small(odd, 40))[0, :, 0].tolist() == [0, 255, 0, 255, 0]
+    assert to_small(np.array([[-5, 10]]), 40).getpixel((0, 0)) == (0, 0, 0)
+    assert to_small(np.full((1, 1), 2**64 - 1, np.uint64), 40).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10_000, 3, 3), (3, 10_000)])
+def test_images_of_any_proportions_fit_their_square(shape):
+    assert contact_sheet([[np.zeros(shape, np.uint8)]], [""], side=40).shape == (40 + 2 * GAP, 40 + 4 * GAP, 3)
+
+
 def test_what_is_transparent_shows_the_square_behind():
     clear = np.zeros((40, 40, 4), np.uint8)
     sheet = contact_sheet([[clear]], [""], side=40)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tintype.errors import StagingError
 from tintype.tasks import rows as rows_module
 from tintype.tasks.kept_rows import KeptRows
 from tintype.tasks.rows import RecordRows
@@ -62,3 +65,31 @@ def test_threads_may_ask_at_once():
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda number: kept.row(number % 50).inpaths[0], range(200)))
     assert found == [f"{number % 50}.jpg" for number in range(200)]
+
+
+@pytest.mark.usefixtures("_small_batches")
+def test_rows_that_could_not_be_kept_are_read_again(monkeypatch):
+    kept = KeptRows(make_rows(10))
+    kept.row(0)
+    write = os.pwrite
+
+    def fail(*arguments):
+        monkeypatch.setattr(os, "pwrite", write)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    with pytest.raises(StagingError, match=r"No space left on device, in the temporary folder .* set TMPDIR"):
+        kept.row(5)
+    assert kept.row(5).inpaths == ["5.jpg"]
+    assert len(kept) == 10
+
+
+@pytest.mark.usefixtures("_small_batches")
+def test_what_a_process_that_forked_off_reads_on_does_not_move_the_rows():
+    kept = KeptRows(make_rows(12))
+    kept.row(0)
+    child = os.fork()
+    if not child:
+        os._exit(0 if kept.row(5).inpaths == ["5.jpg"] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert [kept.row(number).inpaths for number in (5, 9)] == [["5.jpg"], ["9.jpg"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,24 @@ def test_the_time_of_each_step_is_told(settings):
         assert step in str(preview)
 
 
+class Paired(interim.ImageStage):
+    base_dir: str = luigi.Parameter()
+    folder: str = luigi.Parameter()
+
+    def requires(self):
+        settings: dict[str, Any] = {"base_dir": self.base_dir, "folder": self.folder}
+        return [Photos(**settings), Cutouts(**settings)]
+
+    def process(self, image, cutout):
+        return cutout
+
+
+def test_the_time_of_stages_that_are_brought_together_is_told_too(settings):
+    preview = Paired(**settings).try_it(8)
+    assert "made" in {item.status for item in preview.items}
+    assert list(preview.seconds) == ["stages above", "load", "process", "write"]
+
+
 def test_the_contact_sheet_shows_before_and_after(settings, tmp_path):
     preview = Cutouts(**settings).try_it(1, side=100, seed=3)
     sheet = preview.image
@@ -126,6 +145,57 @@ def test_of_many_results_the_first_are_shown(settings):
     preview = Tiles(**settings).try_it(1, side=40)
     assert len(preview.items[0].outpaths) == 6
     assert preview.image.shape[1] == 5 * 48 + 16 + 8
+
+
+@requires(Tiles)
+class Brighter(interim.ImageStage):
+    def process(self, image):
+        return image
+
+
+def test_of_many_files_that_an_item_is_made_from_the_first_are_shown(settings):
+    preview = Brighter(**settings).try_it(1, side=40)
+    assert len(preview.items[0].outpaths) == 6
+    assert preview.image.shape[1] == 8 * 48 + 16 + 8
+
+
+@requires(Photos)
+class Slow(interim.ImageStage):
+    def process(self, image):
+        yield "-1", image[:8, :8]
+        clock.now += 3.0
+        yield "-2", image[:8, :8]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+clock = Clock()
+
+
+def test_the_time_between_two_results_is_that_of_the_generator(settings, monkeypatch):
+    monkeypatch.setattr("tintype.tasks.item_sources.perf_counter", clock)
+    assert Slow(**settings).try_it(2).seconds == {"stages above": 0.0, "load": 0.0, "process": 3.0, "write": 0.0}
+
+
+def test_two_previews_of_the_same_can_be_compared(settings, monkeypatch):
+    monkeypatch.setattr("tintype.tasks.item_sources.perf_counter", lambda: 0.0)
+    assert Tiles(**settings).try_it(2) == Tiles(**settings).try_it(2)
+
+
+def test_a_name_that_is_no_text_or_has_two_lines_is_shown_on_one(tmp_path, photographs):
+    (tmp_path / "photos").mkdir()
+    for name in (b"caf\xe9.png", b"two\nlines.png"):
+        shutil.copyfile(photographs / "cats" / "chelsea.png", os.fsencode(tmp_path / "photos") + b"/" + name)
+    settings: dict[str, Any] = {"base_dir": str(tmp_path / "data"), "folder": str(tmp_path / "photos")}
+    preview = Cutouts(**settings).try_it()
+    assert [item.inpath for item in preview.items] == ["caf\\xe9.png", "two\\nlines.png"]
+    assert "caf\\xe9.png: failed: SettingsError" in str(preview)
+    str(preview).encode()
 
 
 def test_a_stage_that_is_built_is_tried_with_the_code_as_it_is_now(settings):
@@ -203,3 +273,14 @@ def test_the_command_says_which_stages_there_are(workshop):
     assert "the graph has no stage 'Cutout': it has Photos, Cutouts, Described" in done.stderr
     done = preview(workshop, "--module", "products", "Everything")
     assert "Everything is no stage: say which to try with --stage" in done.stderr
+
+
+def test_a_name_that_is_no_image_is_told_before_anything_is_computed(workshop):
+    source = workshop / "products.py"
+    source.write_text(
+        source.read_text().replace("return ops.resize", "open('computed', 'w').close(); return ops.resize")
+    )
+    done = preview(workshop, "--out", "sheet.xyz", "--module", "products", "Cutouts")
+    assert done.returncode == 1
+    assert "--out sheet.xyz names no kind of image: end it in one of .jpg, " in done.stderr
+    assert not (workshop / "computed").exists()

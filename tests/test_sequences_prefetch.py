@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.prefetching import prefetch
 from tests.processes import wait_until
 
 from tintype.errors import SettingsError
@@ -29,7 +30,6 @@ from tintype.sequences import (
     collate,
     concatenate,
     cycle,
-    prefetch,
     prefetch_starting,
     prefetch_windows,
     repeat,
@@ -284,7 +284,7 @@ def test_sequences_without_an_end_stay_without_one(method: Any) -> None:
     assert view[10**12] == square(10**12 % 3)
     assert list(view[1:4]) == [1, 4, 0]
     with pytest.raises(TypeError, match="has no len"):
-        len(view)  # type: ignore[arg-type]
+        len(view)
     assert list(itertools.islice(prefetch(repeat("a"), 2, method=method), 3)) == ["a", "a", "a"]
 
 
@@ -572,11 +572,11 @@ def test_arguments_that_cannot_be_used_are_refused(arguments: dict[str, Any], wo
 
 def test_what_is_no_sequence_or_function_is_refused() -> None:
     with pytest.raises(TypeError, match="prefetch got a set"):
-        prefetch({1})  # type: ignore[call-overload]
+        prefetch({1})
     with pytest.raises(TypeError, match="start_hook is 3: give a function"):
-        prefetch([1], start_hook=3)  # type: ignore[call-overload]
+        prefetch([1], start_hook=3)
     with pytest.raises(TypeError, match="items are numbered by ints"):
-        prefetch([1])[1.5]  # type: ignore[call-overload]
+        prefetch([1])[1.5]
 
 
 def test_a_thousand_open_iterations_of_processes_are_too_many() -> None:

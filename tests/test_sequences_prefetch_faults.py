@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.prefetching import prefetch
 from tests.processes import session_of, start, wait_until
 
 from tintype.errors import EvaluationError, SettingsError
-from tintype.sequences import concatenate, prefetch, smap
+from tintype.sequences import concatenate, smap
 
 PATIENCE_SECONDS = 60
 both_methods = pytest.mark.parametrize("method", ["thread", "process"])
@@ -88,13 +89,14 @@ def read_all(view: Any) -> list[Any]:
     """Read to the end; errors stand where their items would."""
     values: list[Any] = []
     reader = iter(view)
-    while True:
+    while len(values) <= len(view):
         try:
             values.append(next(reader))
         except StopIteration:
             return values
         except Exception as error:
             values.append(error)
+    raise AssertionError(f"there is no end to {values[-1]!r}")
 
 
 @both_methods

@@ -396,3 +396,32 @@ def test_no_files_at_all_is_an_empty_sequence(tmp_path):
 def test_the_load_function_may_be_named(settings):
     data: Any = Small(**settings).sequence(load_bytes)[0]
     assert data.startswith(b"\xff\xd8")
+
+
+def test_of_diamonds_upon_diamonds_each_stage_is_looked_at_once(settings, monkeypatch):
+    def make(above: type, number: int) -> type:
+        class Both(raw.Concatenate):
+            base_dir: str = luigi.Parameter()
+            folder: str = luigi.Parameter()
+
+            def requires(self):
+                given: Any = {"base_dir": self.base_dir, "folder": self.folder}
+                return [left(**given), right(**given)]
+
+        left: Any = requires(above)(type(f"Left{number}", (interim.ResizeImages,), {"shape": (8, 8)}))
+        right: Any = requires(above)(type(f"Right{number}", (interim.ResizeImages,), {"shape": (9, 9)}))
+        return type(f"Both{number}", (Both,), {"source_column": f"source{number}"})
+
+    looked: Counter[str] = Counter()
+    items = FileStage.items
+
+    def count_looks(self, **options):
+        looked[self.get_task_family()] += 1
+        return items(self, **options)
+
+    monkeypatch.setattr(FileStage, "items", count_looks)
+    stage: Any = Photos
+    for number in range(4):
+        stage = make(stage, number)
+    assert len(stage(**settings).sequence()) == 8 * 2**4
+    assert set(looked.values()) == {1}

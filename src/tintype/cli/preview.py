@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from tintype.cli.graph_arguments import UP_TO_DATE, add_graph_command, print_json
 from tintype.errors import SettingsError
+from tintype.write_funcs.image import FORMATS
 
 if TYPE_CHECKING:
     from luigi.task import Task
@@ -40,8 +42,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(options: argparse.Namespace, task: Task) -> int:
     """Try a stage, and write what is seen."""
     stage = find_stage(task, options.stage)
-    preview = stage.try_it(options.n_items, seed=options.seed, side=options.side)
     path = options.out or f"{stage.output().folder.name}-preview.png"
+    if os.path.splitext(path)[1].lower() not in FORMATS:  # before minutes of work are done for it
+        raise SettingsError(f"--out {path} names no kind of image: end it in one of {', '.join(FORMATS)}")
+    preview = stage.try_it(options.n_items, seed=options.seed, side=options.side)
     preview.save(path)
     if options.json:
         print_json({**preview.to_json(), "image": path})

@@ -33,7 +33,8 @@ def contact_sheet(
     ----------
     groups
         Of each group its pictures: images of shape (rows, columns), (rows, columns, 3) RGB or (rows, columns, 4) RGBA;
-        uint8, bool, or floats in [0, 1]. A text stands for a picture that there is none of. Not modified.
+        uint8, bool, or floats in [0, 1], where NaN is black; other integers are shown up to their greatest as white. A
+        text stands for a picture that there is none of. Not modified.
     captions
         The text below each group, of one or several lines; too long ones are cut.
     side
@@ -103,9 +104,10 @@ def to_small(picture: npt.NDArray[Any], side: int) -> Image.Image:
     from PIL import Image
 
     if picture.dtype == bool or np.issubdtype(picture.dtype, np.floating):
-        picture = np.clip(picture * 255.0, 0, 255).round().astype(np.uint8)
+        picture = (np.clip(np.nan_to_num(picture, nan=0.0), 0, 1) * 255.0).round().astype(np.uint8)
     elif picture.dtype != np.uint8:
-        picture = (picture.astype(np.float64) * (255.0 / max(1, int(picture.max(initial=1))))).astype(np.uint8)
+        brightest = max(1, int(picture.max(initial=1)))
+        picture = (np.clip(picture, 0, None) * (255.0 / brightest)).round().astype(np.uint8)
     image = Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture)
     image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
     image.thumbnail((side, side), Image.Resampling.LANCZOS)

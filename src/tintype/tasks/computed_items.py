@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tintype.errors import FileError, SettingsError
+from luigi.task import flatten
+
+from tintype.errors import FileError, SettingsError, StagingError, TintypeError
 from tintype.manifest.arrays import make_array, rows_without_columns
-from tintype.manifest.schema import FIXED_COLUMNS, Status, mark_staying, mark_undigested, travels
+from tintype.manifest.schema import FIXED_COLUMNS, Status, mark_staying, mark_undigested
 from tintype.pipelines.file_result import FileItem, FilePart, FileResult, describe
-from tintype.pipelines.file_work import FileWork
-from tintype.pipelines.file_writers import StagedFileWriter
-from tintype.tasks.item_sources import ItemSource, Made, MadeFile, NotMadeError, Trial
+from tintype.targets.relative_paths import printable
+from tintype.tasks.attributes import plain_attributes
+from tintype.tasks.item_sources import ItemSource, Made, MadeFile, NotMadeError, PublishedItems, Trial
+from tintype.tasks.item_work import make_item_work
+from tintype.tasks.joined_rows import JoinedRows, join_digests
 from tintype.tasks.kept_rows import KeptRows
-from tintype.tasks.planned import PlannedBatch, PlannedTarget, scratch_path
-from tintype.tasks.rows import LeftOut, RowBatch
+from tintype.tasks.known_inputs import fill_in, find_texts, select_columns
+from tintype.tasks.planned import PlannedBatch, PlannedTarget, count_asked, full_or_broken, scratch_path
+from tintype.tasks.rows import LeftOut, RowBatch, Trouble
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +54,7 @@ class ComputedItems(ItemSource):
     def __init__(self, stage: FileStage, above: Sequence[ItemSource], *, is_chained: bool) -> None:
         self._stage = stage
         self._above = above
-        self._is_chained = is_chained
+        self._is_chained = is_chained and len(flatten(stage.requires())) == 1
         self.name = str(next(_names))
         self.recorded_columns = tuple(stage.recorded_columns)
         self.target = PlannedTarget(
@@ -58,15 +64,33 @@ class ComputedItems(ItemSource):
             make_batches=self.planned,
             files_in=None if stage.links_results else stage.input_folder(),
         )
+        self._kept_pipeline: Pipeline | None = None
+        for source in above:
+            if isinstance(source, ComputedItems) and not source.writes_files:
+                raise SettingsError(
+                    f"{stage.get_task_family()} requires {source.family}, which is not built, and writes no file for "
+                    f"each input, so there are no files to go on with: {source.cure}"
+                )
 
     def __len__(self) -> int:
-        return len(self._above[0]) if self._is_chained else len(self._kept)
+        if self._is_chained:
+            return len(self._above[0])
+        kept = self._kept
+        try:
+            return len(kept)
+        except TintypeError as error:
+            self._explain(error)
+            raise
 
     def made(self, number: int, trial: Trial | None = None) -> Made:
         """Compute one item, and what it needs of the stages above."""
         if not self._is_chained:
             batch = self._kept.row(number)
-            paths = self._make_what_it_reads(batch)
+            self._refuse_trouble(batch)
+            make_files = self._make_what_it_reads
+            if trial is not None and self._above:
+                make_files = trial.timed("stages above", make_files)
+            paths, batch = make_files(batch)
             if trial is not None:
                 trial.before = [MadeFile(path, {}) for path in paths if os.path.isfile(path)]
             return self._work(batch, trial)
@@ -74,14 +98,48 @@ class ComputedItems(ItemSource):
         above: Made = make(number)
         if trial is not None:
             trial.before = above.files
-        results = [self._work(self._below(number, file), trial) for file in above.files]
+        results, dropped = [], None
+        for file in above.files:
+            try:
+                results.append(self._work(self._below(number, file), trial))
+            except NotMadeError as error:
+                if error.error is not None:
+                    raise
+                dropped = error  # the others of several stay
+        if dropped is not None and not results:
+            raise dropped
         files = [file for made in results for file in made.files]
         return Made(files, is_several=above.is_several or any(made.is_several for made in results))
+
+    @property
+    def family(self) -> str:
+        """The name of the stage."""
+        return str(self._stage.get_task_family())
+
+    @property
+    def cure(self) -> str:
+        """What an error says to do about what is known only when the stage is built."""
+        return f"build it first, tintype rebuild --stage {self.family}"
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether the stage writes a file for each input."""
+        return self._stage.pipeline().write_func is not None
+
+    @cached_property
+    def unknown_columns(self) -> Mapping[str, ComputedItems]:
+        """Columns that travel on and have no values yet, and the items of the stage that records each."""
+        found = {}
+        for source in self._above:
+            if isinstance(source, ComputedItems):
+                found.update({name: at for name, at in source.unknown_columns.items() if name in self._carried.names})
+        return {**found, **dict.fromkeys(set(self.recorded_columns) - self._stage.columns_that_stay, self)}
 
     def planned(self) -> Iterator[PlannedBatch]:
         """Yield the paths that the stage would write."""
         for numbers, batch in self._inputs():
             outpaths = self._stage.outpaths(batch)
+            self._refuse_to_guess(batch, outpaths)
             good = [place for place, outpath in enumerate(outpaths) if isinstance(outpath, str)]
             yield PlannedBatch(
                 [numbers[place] for place in good],
@@ -99,11 +157,21 @@ class ComputedItems(ItemSource):
 
     @cached_property
     def _kept(self) -> KeptRows:
-        return KeptRows(self._stage.input_rows)
+        rows = self._stage.input_rows
+        on = self._stage.join_on
+        if isinstance(rows, JoinedRows) and on != "path":
+            self._refuse_unknown(f"{self.family} joins on {on!r}", (on,) if isinstance(on, str) else on)
+        return KeptRows(rows)
 
-    @cached_property
     def _pipeline(self) -> Pipeline:
-        return self._stage.pipeline()
+        """Return the pipeline, made once unless it holds a path in the scratch folder of this item."""
+        if self._kept_pipeline is not None:
+            return self._kept_pipeline
+        n_asked = count_asked()
+        pipeline = self._stage.pipeline()
+        if count_asked() == n_asked:
+            self._kept_pipeline = pipeline
+        return pipeline
 
     @cached_property
     def _carried(self) -> pa.Schema:
@@ -121,7 +189,7 @@ class ComputedItems(ItemSource):
             return
         for planned in self._above[0].planned():
             if planned.outpaths:
-                carried = _select(planned.carried, self._carried, len(planned.outpaths))
+                carried = select_columns(planned.carried, self._carried, len(planned.outpaths))
                 yield planned.numbers, RowBatch(0, planned.outpaths, [None] * len(planned.outpaths), carried)
 
     def _below(self, number: int, file: MadeFile) -> RowBatch:
@@ -133,48 +201,102 @@ class ComputedItems(ItemSource):
         carried = pa.RecordBatch.from_arrays(arrays, schema=self._carried) if arrays else rows_without_columns(1)
         return RowBatch(number, [row["outpath"]], [row["digest"]], carried)
 
-    def _make_what_it_reads(self, batch: RowBatch) -> list[str]:
-        """Compute the files of stages that are not built which an input is loaded from; return all texts it goes by."""
+    def _make_what_it_reads(self, batch: RowBatch) -> tuple[list[str], RowBatch]:
+        """Compute the files of stages that are not built which an input is loaded from.
+
+        Returns all texts it goes by, and the input with what is known of it now.
+        """
         given = self._stage.load_arguments(batch)
         argument = given[0] if given is not None else _join(self._stage.input_folder(), batch.inpaths[0])
-        texts = list(_texts(argument))
-        for path in texts:
-            for source in self._above:
-                if isinstance(source, ComputedItems) and path.startswith(scratch_path(source.name, "")):
-                    source.make_file(path.removeprefix(scratch_path(source.name, "")))
-        return texts
+        texts = list(find_texts(argument))
+        rows = {path: row for path in texts if (row := self._make_path(path)) is not None}
+        if not rows:
+            return texts, batch
+        made = list(rows.values())
+        digest = made[0]["digest"]
+        if isinstance(self._stage.input_rows, JoinedRows):
+            digest = join_digests([rows[path]["digest"] if path in rows else self._find_digest(path) for path in texts])
+        return texts, fill_in(batch, made, digest)
 
-    def make_file(self, outpath: str) -> None:
-        """Compute the item that becomes a path."""
+    def _make_path(self, path: str) -> dict[str, Any] | None:
+        """Compute the file that a load function looks for at a path, if a stage above makes it; return its row."""
+        for source in self._above:
+            folder = f"{source.target.files_folder()}/"
+            if isinstance(source, ComputedItems) and path.startswith(folder):
+                row = source.make_file(path.removeprefix(folder))
+                if row is not None:
+                    return row
+        return None
+
+    def _find_digest(self, path: str) -> str | None:
+        """Return the digest of a file of a stage above that is built."""
+        found = (source.find_digest(path) for source in self._above if isinstance(source, PublishedItems))
+        return next((digest for digest in found if digest is not None), None)
+
+    def make_file(self, outpath: str) -> dict[str, Any] | None:
+        """Compute the item that becomes a path; return its row, None when no item does."""
         number = self.find(outpath)
         if number is None:
-            return  # the load function will say that it is not there
-        made = self.made(number)
-        if all(file.row["outpath"] != outpath for file in made.files):
-            names = ", ".join(str(file.row["outpath"]) for file in made.files) or "nothing"
+            return None  # the load function will say that it is not there
+        rows = [file.row for file in self.made(number).files]
+        if [row["outpath"] for row in rows] != [outpath]:
+            names = ", ".join(str(row["outpath"]) for row in rows) or "nothing"
             raise SettingsError(
-                f"{self._stage.get_task_family()} makes {names} where {outpath} was expected, which is known only when "
-                f"it is built: build it first, tintype rebuild --stage {self._stage.get_task_family()}"
+                f"{self.family} makes {names} where {outpath} was expected, which is known only when it is built: "
+                f"{self.cure}"
             )
+        return rows[0]
+
+    def _refuse_to_guess(self, batch: RowBatch, outpaths: Sequence[str | Trouble]) -> None:
+        """Refuse to plan without the files whose paths may depend on what the stages above record."""
+        for place, outpath in enumerate(outpaths):
+            if isinstance(outpath, Exception) and (batch.trouble is None or batch.trouble[place] is None):
+                failed = f"outpath(row) of {self.family} fails for {batch.inpaths[place]} ({describe(outpath)})"
+                self._refuse_unknown(failed, batch.carried.schema.names)
+
+    def _refuse_unknown(self, what: str, names: Iterable[str]) -> None:
+        """Refuse to go by columns that have no values before a stage above is built."""
+        for source in self._above:
+            unknown = source.unknown_columns if isinstance(source, ComputedItems) else {}
+            for name in names:
+                if name in unknown:
+                    raise SettingsError(
+                        f"{what}, and column {name!r} has no values before {unknown[name].family} is built: "
+                        f"{unknown[name].cure}"
+                    )
+
+    def _explain(self, error: TintypeError) -> None:
+        """Say, where a setting names a column that has no values yet, that this may be why the inputs are refused."""
+        for name in plain_attributes(type(self._stage), stop=object, ignored=()):
+            value = getattr(self._stage, name, None)
+            if isinstance(value, str):
+                self._refuse_unknown(f"{self.family}.{name} is {value!r} ({error})", (value,))
+
+    def _refuse_trouble(self, batch: RowBatch) -> None:
+        """Tell why an input cannot be worked on, if so."""
+        trouble = batch.trouble[0] if batch.trouble is not None else None
+        if isinstance(trouble, LeftOut):
+            raise self._not_made(batch.inpaths[0], describe(trouble.reason), None)
+        if trouble is not None:
+            raise self._not_made(batch.inpaths[0], describe(trouble), trouble)
 
     def _work(self, batch: RowBatch, trial: Trial | None) -> Made:
         stage, inpath = self._stage, batch.inpaths[0]
-        pipeline = self._pipeline
-        trouble = batch.trouble[0] if batch.trouble is not None else None
+        pipeline = self._pipeline()
+        self._refuse_trouble(batch)
         outpath: Any = None
         if pipeline.write_func is not None:
             outpath = stage.outpaths(batch)[0]
-            trouble = outpath if isinstance(outpath, Exception | LeftOut) else None
-        if trouble is not None:
-            is_dropped = isinstance(trouble, LeftOut)
-            error = trouble.reason if isinstance(trouble, LeftOut) else trouble
-            raise self._not_made(inpath, describe(error), None if is_dropped else error)
+            if not isinstance(outpath, str):
+                self._refuse_trouble(replace(batch, trouble=[outpath]))
         given = stage.load_arguments(batch)
         source = None if given is None else given[0]
         ended: list[Any] = []
-        work = self._file_work(pipeline, ended, trial)
+        work = make_item_work(stage, pipeline, scratch_path(self.name, ""), ended=ended, trial=trial)
         try:
             result = work(FileItem(batch.start, inpath, outpath, source))
+        except StagingError as error:
+            raise full_or_broken(error) from error
         except FileError as error:
             cause = error.__cause__
             if cause is None or not isinstance(cause, Exception):
@@ -183,24 +305,6 @@ class ComputedItems(ItemSource):
         if result.status == Status.DROPPED:
             raise self._not_made(inpath, result.error or "no reason was given", None)
         return self._made(batch, result, work.out_folder, ended)
-
-    def _file_work(self, pipeline: Pipeline, ended: list[Any], trial: Trial | None) -> FileWork:
-        folder = self._stage.input_folder()
-        load, ops, write = pipeline.load_func, list(pipeline.ops), pipeline.write_func
-        if trial is not None:
-            load = trial.timed("load", load)
-            ops = [trial.timed(_name(op), op) for op in ops]
-            write = trial.timed("write", write) if write is not None else None
-        if write is None:
-            ops.append(_Noted(ended))
-        return FileWork(
-            load_func=load,
-            ops=ops,
-            writer=StagedFileWriter(write) if write is not None else None,
-            in_folder=f"{folder}/" if folder else "",
-            out_folder=scratch_path(self.name, ""),
-            column_types=dict(self._stage.recorded_columns),
-        )
 
     def _made(self, batch: RowBatch, result: FileResult, folder: str, ended: list[Any]) -> Made:
         in_place = self.target.files_folder() if not self._stage.links_results else None
@@ -215,7 +319,7 @@ class ComputedItems(ItemSource):
     def _row(self, batch: RowBatch, result: FileResult, file: FilePart) -> dict[str, Any]:
         """Return the row that the manifest would have."""
         fixed = {
-            "inpath": batch.inpaths[0],
+            "inpath": printable(batch.inpaths[0]),
             "outpath": file.outpath,
             "status": result.status,
             "input_digest": batch.input_digest(0),
@@ -234,39 +338,10 @@ class ComputedItems(ItemSource):
         return NotMadeError(self._stage.get_task_family(), inpath, reason=reason, error=error)
 
 
-class _Noted:
-    """The last op of a pipeline that writes nothing: keeps what came out."""
-
-    def __init__(self, ended: list[Any]) -> None:
-        self._ended = ended
-
-    def __call__(self, data: Any) -> Any:
-        self._ended.append(data)
-        return data
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in what a load function gets: a path, or several in a tuple."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple | list):
-        for one in value:
-            yield from _texts(one)
-
-
 def _parts(result: FileResult) -> list[FilePart]:
     if result.parts is not None:
         return result.parts
     return [FilePart(result.outpath, result.digest, result.size_bytes, result.columns)]
-
-
-def _select(batch: pa.RecordBatch, schema: pa.Schema, n_rows: int) -> pa.RecordBatch:
-    """Return the columns of a schema; null where the batch has none."""
-    import pyarrow as pa
-
-    names = batch.schema.names
-    arrays = [batch.column(f.name) if f.name in names else pa.nulls(n_rows, f.type) for f in schema if travels(f)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else rows_without_columns(n_rows)
 
 
 def _join(folder: str, path: str) -> str:
@@ -277,8 +352,3 @@ def _int64() -> pa.DataType:
     import pyarrow as pa
 
     return pa.int64()
-
-
-def _name(function: object) -> str:
-    inner = getattr(function, "func", function)
-    return str(getattr(inner, "__name__", None) or type(inner).__name__)

@@ -152,13 +152,15 @@ class FileStage(Stage):
             published = target.manifest() if target.exists() else None
             return count_files(self.input_rows, published, reuse, staged)
 
-    def items(self, *, afresh: bool = False) -> ItemSource:
+    def items(self, *, afresh: bool = False, known: dict[TaskIdentity, ItemSource] | None = None) -> ItemSource:
         """Return the items of this stage: those of its directory when it is up to date, else computed ones.
 
         Parameters
         ----------
         afresh
             Compute the items even when the stage is up to date; the stages above are read where they are.
+        known
+            The items of stages that were met before, so that each is looked at once; those of more stages are added.
 
         Raises
         ------
@@ -166,12 +168,15 @@ class FileStage(Stage):
             When a stage above is not up to date and makes its directory as a whole, or a task above that is no stage
             has not run.
         """
-        if not afresh and self.pipeline().write_func is not None and self.complete():
+        if not afresh and self.complete() and self.pipeline().write_func is not None:
             return PublishedItems(self.output())
+        known = {} if known is None else known
         above: dict[TaskIdentity, ItemSource] = {}
         for task in flatten(self.requires()):
             if isinstance(task, Stage):
-                above[identity(task)] = task.items()
+                if identity(task) not in known:
+                    known[identity(task)] = task.items(known=known)
+                above[identity(task)] = known[identity(task)]
             elif not task.complete():
                 raise SettingsError(
                     f"{self.get_task_family()} requires {task}, which is no stage and not complete: run it first"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from time import perf_counter
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tintype.manifest.lookup import ManifestLookup
 from tintype.tasks.planned import PlannedBatch
 from tintype.tasks.rows import ManifestRows
 
@@ -63,16 +67,34 @@ class Trial:
         """The files of the stages above that the last item was made from."""
 
     def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that does what `function` does, and has its time added to a step."""
+        """Return a function that does what `function` does, and has its time added to a step.
+
+        Of a generator that it returns, the time between two results is added too.
+        """
 
         def call(*arguments: Any) -> Any:
-            started = perf_counter()
-            try:
-                return function(*arguments)
-            finally:
-                self.seconds[step] = self.seconds.get(step, 0.0) + perf_counter() - started
+            with self._timing(step):
+                result = function(*arguments)
+            return self._generate(step, result) if type(result) is GeneratorType else result
 
         return call
+
+    def _generate(self, step: str, results: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            with self._timing(step):
+                try:
+                    result = next(results)
+                except StopIteration:
+                    return
+            yield result
+
+    @contextmanager
+    def _timing(self, step: str) -> Iterator[None]:
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + perf_counter() - started
 
 
 class ItemSource(ABC):
@@ -115,6 +137,16 @@ class PublishedItems(ItemSource):
     def made(self, number: int, trial: Trial | None = None) -> Made:
         """Return the file and its row: nothing is computed."""
         return Made([MadeFile(str(self._files.path(number)), dict(self._files.row(number)))], is_several=False)
+
+    def find_digest(self, path: str) -> str | None:
+        """Return the digest of one of the files by where it lies; None when it is none of them."""
+        folder = f"{self.target.files_folder()}/"
+        row = self._lookup.find([path.removeprefix(folder)])[0] if path.startswith(folder) else None
+        return None if row is None else row["digest"]
+
+    @cached_property
+    def _lookup(self) -> ManifestLookup:
+        return ManifestLookup(self.target.manifest(), "outpath", ["digest"])
 
     def planned(self) -> Iterator[PlannedBatch]:
         """Yield the files of the manifest."""

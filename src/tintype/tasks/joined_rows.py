@@ -137,7 +137,7 @@ class JoinedRows(InputRows):
         return RowBatch(
             batch.start,
             batch.inpaths,
-            [_join_digests(several) for several in digests],
+            [join_digests(several) for several in digests],
             self._carried([batch.carried, *partners], len(batch)),
             _hide([partner.column("outpath").combine_chunks() for partner in partners]),
             trouble if any(trouble) else None,
@@ -224,7 +224,7 @@ class _Side:
             )
 
 
-def _join_digests(digests: Sequence[str | None]) -> str | None:
+def join_digests(digests: Sequence[str | None]) -> str | None:
     """Return one digest for several files; None when one of them has none."""
     known = [digest for digest in digests if digest is not None]
     return sha256("\n".join(known).encode()).hexdigest() if len(known) == len(digests) else None

@@ -7,9 +7,12 @@ import tempfile
 import threading
 import weakref
 from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from tintype.manifest.arrays import rows_without_columns
+from tintype.tasks.planned import full_or_broken
 from tintype.tasks.rows import InputRows, RowBatch, Trouble
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ class KeptRows:
     """
 
     def __init__(self, rows: InputRows) -> None:
-        self._batches = rows.batches()
+        self._rows = rows
+        self._batches: Iterator[RowBatch] | None = None
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as the rows
         weakref.finalize(self, self._file.close)
         self._places: list[tuple[int, int]] = []
@@ -67,19 +71,34 @@ class KeptRows:
         return self._make_row(number, table.slice(number - self._starts[batch], 1))
 
     def _read_more(self) -> bool:
-        batch = next(self._batches, None)
-        if batch is None:
-            return False
-        data = self._to_bytes(batch)
-        offset = sum(self._places[-1]) if self._places else 0
-        self._file.write(data)
-        self._file.flush()
+        if self._batches is None:
+            self._batches = islice(self._rows.batches(), len(self._places), None)
+        try:
+            batch = next(self._batches, None)
+            if batch is None:
+                return False
+            data = self._to_bytes(batch)
+            offset = sum(self._places[-1]) if self._places else 0
+            self._write(data, offset)
+        except BaseException:
+            self._batches = None  # a batch that could not be kept must not be missing when more is asked for
+            raise
         self._places.append((offset, len(data)))
         for place, trouble in enumerate(batch.trouble or ()):
             if trouble is not None:
                 self._trouble[self._starts[-1] + place] = trouble
         self._starts.append(self._starts[-1] + len(batch))
         return True
+
+    def _write(self, data: pa.Buffer, offset: int) -> None:
+        # At a place of its own: processes that fork off share the file, and would share its position.
+        rest = memoryview(data)
+        try:
+            while rest:
+                n_bytes = os.pwrite(self._file.fileno(), rest, offset)
+                rest, offset = rest[n_bytes:], offset + n_bytes
+        except OSError as error:
+            raise full_or_broken(error) from error
 
     def _to_bytes(self, batch: RowBatch) -> pa.Buffer:
         """Return the columns of a batch as an Arrow stream. Paths are bytes: a name on a disk need not be text."""

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tintype.errors import SettingsError, StagingError
+from tintype.load_funcs.any_file import load_file
 from tintype.manifest.arrays import make_array
 from tintype.manifest.rows import ROWS_PER_BATCH, ManifestView
 from tintype.manifest.schema import Status, manifest_schema
+from tintype.records import current_file
 from tintype.targets.directory import DirectoryTarget
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ class Scratch(threading.local):
     """The folder that the thread's work on one item writes to; gone when the item is done."""
 
     folder: str = ""
+    n_asked: int = 0
+    """How often a path in it was asked for."""
 
 
 _scratch = Scratch()
@@ -41,20 +46,37 @@ _scratch = Scratch()
 def scratch_folder() -> Iterator[str]:
     """Give the running thread a temporary folder for the work on one item, and remove it afterwards.
 
-    It lies where temporary files do, outside the dataset.
+    It lies where temporary files do, outside the dataset. What the thread has recorded so far about a file in its hands
+    stays: an op may look at an item of another stage.
     """
-    before = _scratch.folder
+    before, recorded = _scratch.folder, dict(vars(current_file))
     with TemporaryDirectory(prefix="tintype-item-") as folder:
         _scratch.folder = folder
         try:
             yield folder
         finally:
             _scratch.folder = before
+            vars(current_file).clear()
+            vars(current_file).update(recorded)
 
 
 def scratch_path(name: str, outpath: str) -> str:
     """Return where the running thread has a file of the stage that `name` stands for."""
+    _scratch.n_asked += 1
     return f"{_scratch.folder}/{name}/{outpath}"
+
+
+def full_or_broken(error: OSError) -> StagingError:
+    """Return what a disk's error in a temporary folder becomes: says where that is."""
+    return StagingError(
+        error.errno,
+        f"{error.strerror}, in the temporary folder {gettempdir()}: make room there, or set TMPDIR to another folder",
+    )
+
+
+def count_asked() -> int:
+    """Return how often the running thread has asked for a path in a scratch folder: what knows one is good for once."""
+    return _scratch.n_asked
 
 
 class PlannedTarget(DirectoryTarget):
@@ -92,6 +114,23 @@ class PlannedTarget(DirectoryTarget):
     def manifest(self) -> PlannedManifest:  # type: ignore[override]  # reads as one, and is in no file
         """Return the rows that are known now."""
         return PlannedManifest(self._extra_schema(), self._make_batches)
+
+    def files(self) -> Iterator[Path]:
+        """Return where the files lie, where that is known before the stage is built."""
+        self._refuse_without_files()
+        return super().files()
+
+    def read(self, load_func: Callable[[Path], Any] | None = None) -> Iterator[tuple[Path, Any]]:
+        """Read the files, where they lie somewhere before the stage is built."""
+        self._refuse_without_files()
+        return super().read(load_func or load_file)
+
+    def _refuse_without_files(self) -> None:
+        if self._files_in is None:
+            raise SettingsError(
+                f"{self.folder} is not built, and all of its files are asked for: build it first, tintype rebuild "
+                f"--stage {self.folder.name}"
+            )
 
     def files_folder(self) -> Path:
         """Return where the running thread has the files of the item it works on."""

@@ -13,6 +13,7 @@ from tintype.errors import SettingsError
 from tintype.load_funcs.any_file import load_file
 from tintype.ops.contact_sheets import contact_sheet, is_picture
 from tintype.tasks.item_sources import ItemSource, MadeFile, NotMadeError, Trial
+from tintype.tasks.naming import show_path
 from tintype.tasks.planned import scratch_folder
 from tintype.write_funcs.image import write_image
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tintype.tasks.viewable_task import ViewableTask
 
 MOST_RESULTS = 4
-"""Results of one input that are shown."""
+"""Results of one input that are shown, and files that it was made from."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class PreviewedItem:
     number: int
     """Among the items of the stage, from 0."""
     inpath: str
+    """As a message shows it, on one line."""
     outpaths: tuple[str, ...]
     """Empty when it failed or was dropped."""
     status: str
@@ -54,7 +56,7 @@ class Preview:
     items: tuple[PreviewedItem, ...]
     seconds: Mapping[str, float]
     """Mean wall time of an item in each step, in the order of the steps."""
-    image: npt.NDArray[np.uint8] = field(repr=False)
+    image: npt.NDArray[np.uint8] = field(repr=False, compare=False)
     """The contact sheet: uint8, shape (rows, columns, 3), RGB."""
 
     def __str__(self) -> str:
@@ -112,13 +114,14 @@ def _try_item(stage: ViewableTask, source: ItemSource, number: int, trial: Trial
         status = "dropped" if error.error is None else "failed"
         where = "" if error.stage == stage.get_task_family() else f" in {error.stage}"
         reason = error.reason if error.error is None else f"{type(error.error).__name__}: {error.reason}"
-        pictures = [_picture(file) for file in trial.before]
-        return PreviewedItem(number, error.inpath, (), status, f"{reason}{where}"), [*pictures, f"{status}: {reason}"]
+        pictures = [_picture(file) for file in trial.before[:MOST_RESULTS]]
+        item = PreviewedItem(number, show_path(error.inpath), (), status, f"{reason}{where}")
+        return item, [*pictures, f"{status}: {reason}"]
     rows = [file.row for file in made.files]
     recorded = {name: rows[0].get(name) for name in source.recorded_columns} if rows else {}
     outpaths = tuple(row["outpath"] for row in rows if row["outpath"] is not None)
-    item = PreviewedItem(number, rows[0]["inpath"] if rows else "", outpaths, "made", None, recorded)
-    return item, [_picture(file) for file in [*trial.before, *made.files[:MOST_RESULTS]]]
+    item = PreviewedItem(number, show_path(rows[0]["inpath"]) if rows else "", outpaths, "made", None, recorded)
+    return item, [_picture(file) for file in [*trial.before[:MOST_RESULTS], *made.files[:MOST_RESULTS]]]
 
 
 def _picture(file: MadeFile) -> Any:

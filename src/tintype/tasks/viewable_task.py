@@ -9,6 +9,7 @@ import luigi
 
 from tintype.errors import SettingsError
 from tintype.sequences.mapping import find_place
+from tintype.tasks.graph import TaskIdentity
 from tintype.tasks.item_sources import ItemSource, PublishedItems
 from tintype.tasks.preview import Preview, try_items
 from tintype.tasks.stage_sequence import StageSequence
@@ -25,13 +26,15 @@ class ViewableTask(luigi.Task):
         def output(self) -> DirectoryTarget:
             """Return the directory."""
 
-    def items(self, *, afresh: bool = False) -> ItemSource:
+    def items(self, *, afresh: bool = False, known: dict[TaskIdentity, ItemSource] | None = None) -> ItemSource:
         """Return the items of this stage: those of its directory when it is up to date, else computed ones.
 
         Parameters
         ----------
         afresh
             Compute the items even when the stage is up to date; the stages above are read where they are.
+        known
+            The items of stages that were met before, so that each is looked at once.
 
         Raises
         ------
