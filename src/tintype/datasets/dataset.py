@@ -16,7 +16,8 @@ from tintype.datasets.reports import DatasetReport, PartReport, PartState
 from tintype.errors import SettingsError
 from tintype.raw.import_folder import walk_sorted
 from tintype.recipe import Rebuild, Recipe
-from tintype.targets.directory import DirectoryTarget, unread_digest
+from tintype.targets.directory import DirectoryTarget
+from tintype.targets.verification import unread_digest
 
 logger = logging.getLogger("luigi-interface.tintype")
 

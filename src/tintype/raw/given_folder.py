@@ -12,8 +12,8 @@ from tintype.errors import SettingsError
 from tintype.pipelines.core import Pipeline
 from tintype.raw.import_folder import ImportFolder
 from tintype.records import report_written
-from tintype.targets.directory import unread_digest
 from tintype.targets.staging import Staging
+from tintype.targets.verification import unread_digest
 from tintype.write_funcs.files import hash_file
 
 

@@ -21,8 +21,9 @@ from tintype.path_funcs import is_file_or_broken
 from tintype.pipelines.core import Pipeline
 from tintype.raw.labels import label_of_folder
 from tintype.raw.patterns import Patterns
-from tintype.targets.directory import DirectoryTarget, unread_digest
+from tintype.targets.directory import DirectoryTarget
 from tintype.targets.relative_paths import printable
+from tintype.targets.verification import unread_digest
 from tintype.tasks.file_stage import FileStage
 from tintype.tasks.rows import InputRows, RecordRows
 from tintype.write_funcs.files import copy_file, link_file, symlink_file

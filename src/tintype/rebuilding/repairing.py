@@ -14,8 +14,8 @@ from tintype.rebuilding.outcomes import RebuildReport
 from tintype.rebuilding.survey import Look, choose, survey
 from tintype.rebuilding.words import describe_error
 from tintype.settings import count_usable_cores
-from tintype.targets.directory import Verification
 from tintype.targets.relative_paths import printable
+from tintype.targets.verification import Verification
 from tintype.tasks.file_stage import FileStage
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ __all__ = [
     "Verification",
 ]
 
-from .directory import DirectoryTarget, Verification
+from .directory import DirectoryTarget
 from .staging import Staging
 from .stamp import Stamp
+from .verification import Verification

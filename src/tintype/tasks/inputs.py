@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from tintype.errors import SettingsError
-from tintype.targets.directory import DirectoryTarget, unread_digest
+from tintype.targets.directory import DirectoryTarget
+from tintype.targets.verification import unread_digest
 
 
 def input_name(target: Any, base_dir: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from tintype.errors import ManifestError
 from tintype.manifest.reader import Manifest
-from tintype.targets.directory import Verification
+from tintype.targets.verification import Verification
 
 FILES: Mapping[str, bytes] = {"a.txt": b"first", "letters/b.txt": b"second", "letters/\u00e9 'c'.txt": b""}
 """Three files: one in a folder, and one without a byte whose name is not plain."""
