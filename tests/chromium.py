@@ -68,12 +68,15 @@ class Chromium:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._socket.close()
+        self._loop.run_until_complete(self._hang_up())
         self._process.terminate()
         self._process.communicate(timeout=DEADLINE_SECONDS)
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
         self._profile.cleanup()
+
+    async def _hang_up(self) -> None:
+        self._socket.close()  # asks for the running loop
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and return its result."""

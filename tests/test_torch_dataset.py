@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,13 +50,25 @@ def torch() -> Any:
 
 
 @pytest.fixture(scope="module")
-def torchvision() -> Any:
-    """Return torchvision, with its datasets and transforms.
+def torchvision() -> Iterator[Any]:
+    """Return torchvision, with its datasets and transforms; other tests find it as if nobody had imported it.
 
     The usual wheel is built for CUDA, so that its compiled operators cannot be loaded beside a PyTorch for processors
     alone, and the package refuses to be imported. What is wanted here is plain Python: it is imported without the
     package's own ``__init__``.
     """
+    try:
+        yield _import_torchvision()
+    finally:
+        _forget_torchvision()
+
+
+def _forget_torchvision() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+
+
+def _import_torchvision() -> Any:
     try:
         return import_package("torchvision")
     except RuntimeError as error:
@@ -64,8 +77,7 @@ def torchvision() -> Any:
     spec = importlib.util.find_spec("torchvision")
     assert spec is not None
     assert spec.submodule_search_locations is not None
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
+    _forget_torchvision()
     for name in ("torchvision", "torchvision.datasets"):
         package = ModuleType(name)
         package.__path__ = [str(Path(spec.submodule_search_locations[0], *name.split(".")[1:]))]
