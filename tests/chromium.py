@@ -71,12 +71,18 @@ class Chromium:
         self._loop.run_until_complete(self._hang_up())
         self._process.terminate()
         self._process.communicate(timeout=DEADLINE_SECONDS)
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._wait_for_the_end())
         self._loop.close()
         self._profile.cleanup()
 
     async def _hang_up(self) -> None:
         self._socket.close()  # asks for the running loop
+
+    async def _wait_for_the_end(self) -> None:
+        """Read until the connection is closed, so that no socket is left open."""
+        while await asyncio.wait_for(self._socket.read_message(), DEADLINE_SECONDS) is not None:
+            pass
+        await asyncio.sleep(0)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and return its result."""

@@ -85,11 +85,11 @@ def torch_dataset(
     ...     max_side = luigi.OptionalIntParameter(default=32)
     >>> cat, dog = testing.fake_images(2)
     >>> built = testing.build(Thumbnails, files={"cats/1.png": cat, "dogs/1.png": dog})
-    >>> thumbnails = torch_dataset(built["Thumbnails"].target)
-    >>> thumbnails.class_to_idx
+    >>> thumbnails = torch_dataset(built["Thumbnails"].target)  # doctest: +SKIP
+    >>> thumbnails.class_to_idx  # doctest: +SKIP
     {'cats': 0, 'dogs': 1}
-    >>> image, number = thumbnails[1]
-    >>> image.dtype, number
+    >>> image, number = thumbnails[1]  # doctest: +SKIP
+    >>> image.dtype, number  # doctest: +SKIP
     (torch.uint8, 1)
     """
     dataset_class = _dataset_class()
