@@ -129,6 +129,23 @@ def is_picture(data: object) -> bool:
     return (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))) and data.dtype.kind in "buif"
 
 
+def as_picture(data: Any) -> Picture:
+    """Return data as a contact sheet shows it: an image as it is, or a text that says what else it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_picture(b"..."), as_picture(np.zeros((2, 3, 2)))
+    ('3 bytes', 'float64 of shape (2, 3, 2)')
+    """
+    if is_picture(data):
+        return data  # type: ignore[no-any-return]
+    shape = getattr(data, "shape", None)
+    if shape is not None:
+        return f"{data.dtype} of shape {shape}"
+    return f"{len(data):,} bytes" if isinstance(data, bytes) else type(data).__name__
+
+
 def _fit(draw: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """Return a text that is no wider than so many pixels: its end counts more than its beginning."""
     if draw.textlength(text, font_size=TEXT) <= width:

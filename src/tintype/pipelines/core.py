@@ -70,9 +70,9 @@ class Pipeline:
         self.write_func = write_func
 
     def __repr__(self) -> str:
-        names = [_name(self.load_func), *map(_name, self.ops)]
+        names = [function_name(self.load_func), *map(function_name, self.ops)]
         if self.write_func is not None:
-            names.append(_name(self.write_func))
+            names.append(function_name(self.write_func))
         return f"{type(self).__name__}({' > '.join(names)})"
 
     @property
@@ -205,6 +205,7 @@ class Pipeline:
         return run_over_files(make_work, inpaths, path_func, options)
 
 
-def _name(function: object) -> str:
+def function_name(function: object) -> str:
+    """Return the name of a function, of that in a partial, or of an object's class."""
     inner = getattr(function, "func", function)
     return str(getattr(inner, "__name__", None) or type(inner).__name__)

@@ -55,11 +55,15 @@ class FileResult(NamedTuple):
     """The results, when there may be several: then they and not this have digest, size and columns, and ``outpath`` is
     the path that theirs are made from."""
 
+    def results(self) -> list[FilePart]:
+        """Return its results, whether they are files or not: one, or any number where it has parts."""
+        if self.parts is not None:
+            return self.parts
+        return [FilePart(self.outpath, self.digest, self.size_bytes, self.columns)]
+
     def files(self) -> list[FilePart]:
         """Return the files that were written for it, each with its digest and size."""
-        if self.parts is not None:
-            return [part for part in self.parts if part.outpath is not None]
-        return [] if self.outpath is None else [FilePart(self.outpath, self.digest, self.size_bytes, self.columns)]
+        return [part for part in self.results() if part.outpath is not None]
 
 
 def result_without_work(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-import threading
 from contextlib import AbstractContextManager
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from tintype.sequences.watching import is_seen_alone, make_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -34,7 +33,7 @@ class RunProgress(AbstractContextManager["RunProgress"]):
         self._n_done = 0
         self._n_failed = 0
         self._bar: Progress | None = None
-        shows = _is_seen_alone() if wanted is None else wanted
+        shows = is_seen_alone() if wanted is None else wanted
         self._next = monotonic() + _FIRST_SECONDS if shows else float("inf")
 
     def advance(self, n_finished: int, *, n_failed: int) -> None:
@@ -53,33 +52,8 @@ class RunProgress(AbstractContextManager["RunProgress"]):
 
     def _tell(self) -> None:
         if self._bar is None:
-            self._bar = _make_bar()
+            self._bar = make_bar(behind_count="{task.fields[failed]}")
             self._task = self._bar.add_task("", total=self._total, failed="")
             self._bar.start()
         failed = f"[red]{self._n_failed:,} failed" if self._n_failed else ""
         self._bar.update(self._task, completed=self._n_done, failed=failed, refresh=True)
-
-
-def _is_seen_alone() -> bool:
-    return (
-        sys.stderr is not None
-        and sys.stderr.isatty()
-        and threading.current_thread() is threading.main_thread()
-        and multiprocessing.parent_process() is None
-    )
-
-
-def _make_bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        auto_refresh=False,
-        # What functions print to a file or a pipe is to arrive there.
-        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
-    )

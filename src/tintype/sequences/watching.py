@@ -64,7 +64,7 @@ class Progressed(Watched[Item]):
         self._wanted = wanted
 
     def _walk(self, indexes: range, /) -> Iterator[Item]:
-        shows = _is_seen_alone() if self._wanted is None else self._wanted
+        shows = is_seen_alone() if self._wanted is None else self._wanted
         if not shows:
             yield from walk(self._sequence, indexes)
             return
@@ -109,20 +109,30 @@ class _Bar:
 
     def _tell(self) -> None:
         if self._bar is None:
-            self._bar = _make_bar()
+            self._bar = make_bar("{task.description}")
             self._task = self._bar.add_task(self._label, total=self._total)
             self._bar.start()
         self._bar.update(self._task, completed=self._n_done, refresh=True)
 
 
-def _make_bar() -> Progress:
+def make_bar(first: str = "", *, behind_count: str = "") -> Progress:
+    """Return a bar on the standard error, which is drawn when it is told to be.
+
+    Parameters
+    ----------
+    first
+        What stands before the bar, as rich formats a task; nothing when empty.
+    behind_count
+        What stands behind the count.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        *([TextColumn(first)] if first else []),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
+        *([TextColumn(behind_count)] if behind_count else []),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,
@@ -131,7 +141,8 @@ def _make_bar() -> Progress:
     )
 
 
-def _is_seen_alone() -> bool:
+def is_seen_alone() -> bool:
+    """Return whether a bar is seen, and no other beside it: in the main thread of a program with a terminal."""
     return (
         sys.stderr is not None
         and sys.stderr.isatty()

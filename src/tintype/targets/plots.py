@@ -12,7 +12,7 @@ from tintype.errors import ManifestError, MissingPackageError, SettingsError
 from tintype.load_funcs.any_file import load_file
 from tintype.manifest.file_paths import HAS_FILE
 from tintype.manifest.histograms import Histogram, count_histograms
-from tintype.ops.contact_sheets import contact_sheet, is_picture
+from tintype.ops.contact_sheets import as_picture, contact_sheet
 from tintype.targets.files_view import FilesView
 
 if TYPE_CHECKING:
@@ -155,9 +155,7 @@ def _picture(files: FilesView, place: int) -> Any:
         data = files[place]
     except Exception as error:  # noqa: BLE001, shown where its picture would be
         return f"cannot be shown: {error.__cause__ or error}"
-    if is_picture(data):
-        return data
-    return f"{len(data):,} bytes" if isinstance(data, bytes) else f"{data.dtype} of shape {data.shape}"
+    return as_picture(data)
 
 
 def _draw_histogram(ax: Axes, name: str, histogram: Histogram | None) -> None:

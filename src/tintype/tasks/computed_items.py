@@ -137,6 +137,8 @@ class ComputedItems(ItemSource):
 
     def planned(self) -> Iterator[PlannedBatch]:
         """Yield the paths that the stage would write."""
+        import pyarrow as pa
+
         for numbers, batch in self._inputs():
             outpaths = self._stage.outpaths(batch)
             self._refuse_to_guess(batch, outpaths)
@@ -144,7 +146,7 @@ class ComputedItems(ItemSource):
             yield PlannedBatch(
                 [numbers[place] for place in good],
                 [str(outpaths[place]) for place in good],
-                batch.carried.take(make_array(good, _int64())) if len(good) < len(batch) else batch.carried,
+                batch.carried.take(make_array(good, pa.int64())) if len(good) < len(batch) else batch.carried,
             )
 
     def find(self, outpath: str) -> int | None:
@@ -309,7 +311,7 @@ class ComputedItems(ItemSource):
     def _made(self, batch: RowBatch, result: FileResult, folder: str, ended: list[Any]) -> Made:
         in_place = self.target.files_folder() if not self._stage.links_results else None
         files = []
-        for place, file in enumerate(_parts(result)):
+        for place, file in enumerate(result.results()):
             path = None
             if file.outpath is not None:
                 path = f"{in_place}/{batch.inpaths[0]}" if in_place is not None else folder + file.outpath
@@ -338,17 +340,5 @@ class ComputedItems(ItemSource):
         return NotMadeError(self._stage.get_task_family(), inpath, reason=reason, error=error)
 
 
-def _parts(result: FileResult) -> list[FilePart]:
-    if result.parts is not None:
-        return result.parts
-    return [FilePart(result.outpath, result.digest, result.size_bytes, result.columns)]
-
-
 def _join(folder: str, path: str) -> str:
     return f"{folder}/{path}" if folder else path
-
-
-def _int64() -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.int64()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tintype.pipelines.core import function_name
 from tintype.pipelines.file_work import FileWork
 from tintype.pipelines.file_writers import StagedFileWriter
 from tintype.pipelines.several_inputs import unpacked
@@ -41,7 +42,7 @@ def make_item_work(
     load, ops, write = pipeline.load_func, list(pipeline.ops), pipeline.write_func
     if trial is not None:
         load = trial.timed("load", load)
-        ops = [trial.timed(_name(op), op) for op in ops]
+        ops = [trial.timed(function_name(op.function if isinstance(op, unpacked) else op), op) for op in ops]
         write = trial.timed("write", write) if write is not None else None
     if write is None:
         ops.append(_Noted(ended))
@@ -82,8 +83,3 @@ class _Elsewhere:
             if error.errno != errno.EXDEV or not isinstance(data, str | os.PathLike):
                 raise
             copy_file(data, path)
-
-
-def _name(function: object) -> str:
-    inner = function.function if isinstance(function, unpacked) else getattr(function, "func", function)
-    return str(getattr(inner, "__name__", None) or type(inner).__name__)

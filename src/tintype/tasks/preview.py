@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tintype.errors import SettingsError
 from tintype.load_funcs.any_file import load_file
-from tintype.ops.contact_sheets import contact_sheet, is_picture
+from tintype.ops.contact_sheets import as_picture, contact_sheet
 from tintype.tasks.item_sources import ItemSource, MadeFile, NotMadeError, Trial
 from tintype.tasks.naming import show_path
 from tintype.tasks.planned import scratch_folder
@@ -130,12 +130,7 @@ def _picture(file: MadeFile) -> Any:
         data = file.data if file.path is None else load_file(file.path)
     except Exception as error:  # noqa: BLE001, shown where its picture would be
         return f"cannot be shown: {error}"
-    if is_picture(data):
-        return data
-    shape = getattr(data, "shape", None)
-    if shape is not None:
-        return f"{data.dtype} of shape {shape}"
-    return f"{len(data):,} bytes" if isinstance(data, bytes) else type(data).__name__
+    return as_picture(data)
 
 
 def _caption(item: PreviewedItem, pictures: list[Any]) -> str:
