@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,6 +70,13 @@ def cv2() -> Any:
     if importlib.util.find_spec("cv2") is None:
         skip_or_fail("this test needs OpenCV: pip install 'tintype[faces]'")
     return importlib.import_module("cv2")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leave_nothing_open() -> Iterator[None]:
+    """Collect garbage at the end of each module, so that what it left open fails there and not in any test after it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ import luigi
 import pandas as pd
 import pytest
 from luigi.configuration import get_config
+from tests.chromium import Chromium
 
 from tintype import Pipeline
 from tintype.load_funcs import load_bytes
@@ -290,7 +290,7 @@ def test_luigid_and_its_page_show_how_far_a_stage_is(waiting, luigid, require_se
                 task["status_message"]
             )
             visualiser = f"http://127.0.0.1:{luigid.port}/static/visualiser/index.html#tab=workers"
-            page = browse(chromium, visualiser, tmp_path)
+            page = browse(chromium, visualiser)
             # The page may still show what a test before this one has done.
             bars = re.findall(r'<div class="progress-bar taskProgressBar"[^>]*data-task-id="Waiting[^>]*>', page)
             assert any("width: 50%" in bar for bar in bars), page
@@ -320,49 +320,16 @@ CLICK = """
 """Clicks on the button for the status message once it is there; gives what the page holds when the message is."""
 
 
-def browse(chromium: str, url: str, folder: Path) -> str:
+def browse(chromium: str, url: str) -> str:
     """Return the page as it is once its scripts have run and the status message was clicked on."""
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={folder / 'chromium'}",
-        "--remote-debugging-port=0",
-    ]
-    with subprocess.Popen([chromium, *options, url], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            address = next(line.split("//")[1].split("/")[0] for line in process.stderr if "DevTools listening" in line)
-            with urllib.request.urlopen(f"http://{address}/json", timeout=30) as answer:
-                (socket_url,) = (page["webSocketDebuggerUrl"] for page in json.load(answer) if page["type"] == "page")
-            return asyncio.run(evaluate(socket_url, CLICK))
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
-
-
-async def evaluate(socket_url: str, expression: str) -> str:
-    """Return what a JavaScript expression comes to in a page, as soon as that is something."""
-    from tornado.websocket import websocket_connect
-
-    connection = await websocket_connect(socket_url, max_message_size=1 << 26)
-    command = {"method": "Runtime.evaluate", "params": {"expression": expression, "returnByValue": True}}
-    try:
-        for number in range(300):
-            await connection.write_message(json.dumps({"id": number, **command}))
-            answer = await asyncio.wait_for(connection.read_message(), timeout=60)
-            assert answer is not None
-            value = json.loads(answer).get("result", {}).get("result", {}).get("value")
-            if value:
-                return str(value)
-            await asyncio.sleep(0.1)  # the page is not there yet
-    finally:
-        connection.close()
-    raise AssertionError(f"{expression} never came to anything")
+    with Chromium(chromium) as browser:
+        browser.open(url)
+        for _ in range(300):
+            page = browser.evaluate(CLICK)
+            if page:
+                return str(page)
+            time.sleep(0.1)  # the page is not there yet
+    raise AssertionError("the status message never came")
 
 
 def run_on_terminal(folder: Path, *arguments: str) -> tuple[int, str]:
