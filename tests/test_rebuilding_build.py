@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from typing import ClassVar
 
 import luigi
 import pytest
@@ -73,6 +74,28 @@ def test_a_forced_build_goes_through_two_workers(home):
     home.build()
     report = home.build(stages="Loud", force=True, workers=2)
     assert (report.built, report["Loud"].n_computed) == (("Loud",), 3)
+
+
+class Watched:
+    """A context of a user's own for every task that Luigi runs."""
+
+    seen: ClassVar[list[str]] = []
+
+    def __init__(self, process):
+        self._process = process
+
+    def __enter__(self):
+        self.seen.append(type(self._process.task).__name__)
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_a_context_of_task_processes_that_the_user_has_set_is_left_alone(home):
+    get_config().set("worker", "task_process_context", f"{__name__}.Watched")
+    home.build(stages="Loud")
+    assert Watched.seen[-1] == "Loud"
+    assert get_config().get("worker", "task_process_context") == f"{__name__}.Watched"
 
 
 def test_force_builds_everything_from_nothing(home):

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import luigi
+from luigi import configuration
 from luigi.event import Event
 from luigi.execution_summary import LuigiStatusCode
 from luigi.task import Task
@@ -25,6 +26,7 @@ from tintype.rebuilding.words import describe_error
 from tintype.targets.siblings import staging_folder
 from tintype.targets.staging_state import find_builder
 from tintype.tasks.graph import upstream_first
+from tintype.tasks.interruption import QuietEnd
 from tintype.tasks.stage import Stage
 
 logger = logging.getLogger("luigi-interface.tintype")
@@ -34,6 +36,8 @@ LOOK_SECONDS = 1.0
 IDLE_LOOKS = 15
 """How often a central scheduler that leaves a task undone is asked again. A task of another client may be between two
 stages just then, and what was done is taken for done for ten seconds, whatever has changed."""
+
+_QUIET_END = f"{QuietEnd.__module__}.{QuietEnd.__qualname__}"
 
 
 @dataclass
@@ -72,6 +76,8 @@ def run_tasks(
     with ExitStack() as stack:
         if threading.current_thread() is not threading.main_thread():
             stack.enter_context(setting("worker", "no_install_shutdown_handler", "true"))
+        if not configuration.get_config().get("worker", "task_process_context", ""):
+            stack.enter_context(setting("worker", "task_process_context", _QUIET_END))
         stack.enter_context(_logging_left_alone())
         notes = stack.enter_context(RunNotes())
         n_idle = 0

@@ -8,7 +8,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from luigi.worker import TaskProcess
 
 
 @contextmanager
@@ -55,3 +59,28 @@ def stop_when_orphaned() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
         raise KeyboardInterrupt("the Luigi worker that started this process is gone")
+
+
+class QuietEnd:
+    """Let a process that Luigi forked for a task end without a traceback when it is told to stop.
+
+    For Luigi's setting ``[worker] task_process_context``. What multiprocessing prints for a KeyboardInterrupt says
+    nothing to who pressed the keys; a SystemExit it takes as it is.
+
+    Parameters
+    ----------
+    process
+        What runs the task: a process of its own, or with one worker Luigi's own.
+    """
+
+    def __init__(self, process: TaskProcess) -> None:
+        self._process = process
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt) and self._process.use_multiprocessing:
+            raise SystemExit(1) from None
