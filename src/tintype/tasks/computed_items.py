@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from luigi.task import flatten
 
-from tintype.errors import FileError, SettingsError, StagingError, TintypeError
+from tintype.errors import SettingsError, TintypeError
 from tintype.manifest.arrays import make_array, rows_without_columns
-from tintype.manifest.schema import FIXED_COLUMNS, Status, mark_staying, mark_undigested
-from tintype.pipelines.file_result import FileItem, FilePart, FileResult, describe
-from tintype.targets.relative_paths import printable
+from tintype.manifest.schema import mark_staying, mark_undigested
+from tintype.pipelines.file_result import describe
 from tintype.tasks.attributes import plain_attributes
+from tintype.tasks.input_work import InputWork, refuse_trouble
 from tintype.tasks.item_sources import ItemSource, Made, MadeFile, NotMadeError, PublishedItems, Trial
-from tintype.tasks.item_work import make_item_work
 from tintype.tasks.joined_rows import JoinedRows, join_digests
 from tintype.tasks.kept_rows import KeptRows
 from tintype.tasks.known_inputs import fill_in, find_texts, select_columns
-from tintype.tasks.planned import PlannedBatch, PlannedTarget, count_asked, full_or_broken, scratch_path
-from tintype.tasks.rows import LeftOut, RowBatch, Trouble
+from tintype.tasks.planned import PlannedBatch, PlannedTarget
+from tintype.tasks.rows import RowBatch, Trouble
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tintype.pipelines.core import Pipeline
     from tintype.tasks.file_stage import FileStage
 
 _names = count()
@@ -64,7 +60,7 @@ class ComputedItems(ItemSource):
             make_batches=self.planned,
             files_in=None if stage.links_results else stage.input_folder(),
         )
-        self._kept_pipeline: Pipeline | None = None
+        self._work = InputWork(stage, self.name, self.target)
         for source in above:
             if isinstance(source, ComputedItems) and not source.writes_files:
                 raise SettingsError(
@@ -86,14 +82,14 @@ class ComputedItems(ItemSource):
         """Compute one item, and what it needs of the stages above."""
         if not self._is_chained:
             batch = self._kept.row(number)
-            self._refuse_trouble(batch)
+            refuse_trouble(self.family, batch)
             make_files = self._make_what_it_reads
             if trial is not None and self._above:
                 make_files = trial.timed("stages above", make_files)
             paths, batch = make_files(batch)
             if trial is not None:
                 trial.before = [MadeFile(path, {}) for path in paths if os.path.isfile(path)]
-            return self._work(batch, trial)
+            return self._work.do(batch, trial)
         make = self._above[0].made if trial is None else trial.timed("stages above", self._above[0].made)
         above: Made = make(number)
         if trial is not None:
@@ -101,7 +97,7 @@ class ComputedItems(ItemSource):
         results, dropped = [], None
         for file in above.files:
             try:
-                results.append(self._work(self._below(number, file), trial))
+                results.append(self._work.do(self._below(number, file), trial))
             except NotMadeError as error:
                 if error.error is not None:
                     raise
@@ -164,16 +160,6 @@ class ComputedItems(ItemSource):
         if isinstance(rows, JoinedRows) and on != "path":
             self._refuse_unknown(f"{self.family} joins on {on!r}", (on,) if isinstance(on, str) else on)
         return KeptRows(rows)
-
-    def _pipeline(self) -> Pipeline:
-        """Return the pipeline, made once unless it holds a path in the scratch folder of this item."""
-        if self._kept_pipeline is not None:
-            return self._kept_pipeline
-        n_asked = count_asked()
-        pipeline = self._stage.pipeline()
-        if count_asked() == n_asked:
-            self._kept_pipeline = pipeline
-        return pipeline
 
     @cached_property
     def _carried(self) -> pa.Schema:
@@ -273,71 +259,6 @@ class ComputedItems(ItemSource):
             value = getattr(self._stage, name, None)
             if isinstance(value, str):
                 self._refuse_unknown(f"{self.family}.{name} is {value!r} ({error})", (value,))
-
-    def _refuse_trouble(self, batch: RowBatch) -> None:
-        """Tell why an input cannot be worked on, if so."""
-        trouble = batch.trouble[0] if batch.trouble is not None else None
-        if isinstance(trouble, LeftOut):
-            raise self._not_made(batch.inpaths[0], describe(trouble.reason), None)
-        if trouble is not None:
-            raise self._not_made(batch.inpaths[0], describe(trouble), trouble)
-
-    def _work(self, batch: RowBatch, trial: Trial | None) -> Made:
-        stage, inpath = self._stage, batch.inpaths[0]
-        pipeline = self._pipeline()
-        self._refuse_trouble(batch)
-        outpath: Any = None
-        if pipeline.write_func is not None:
-            outpath = stage.outpaths(batch)[0]
-            if not isinstance(outpath, str):
-                self._refuse_trouble(replace(batch, trouble=[outpath]))
-        given = stage.load_arguments(batch)
-        source = None if given is None else given[0]
-        ended: list[Any] = []
-        work = make_item_work(stage, pipeline, scratch_path(self.name, ""), ended=ended, trial=trial)
-        try:
-            result = work(FileItem(batch.start, inpath, outpath, source))
-        except StagingError as error:
-            raise full_or_broken(error) from error
-        except FileError as error:
-            cause = error.__cause__
-            if cause is None or not isinstance(cause, Exception):
-                raise cause or error from None
-            raise self._not_made(inpath, describe(cause), cause) from cause
-        if result.status == Status.DROPPED:
-            raise self._not_made(inpath, result.error or "no reason was given", None)
-        return self._made(batch, result, work.out_folder, ended)
-
-    def _made(self, batch: RowBatch, result: FileResult, folder: str, ended: list[Any]) -> Made:
-        in_place = self.target.files_folder() if not self._stage.links_results else None
-        files = []
-        for place, file in enumerate(result.results()):
-            path = None
-            if file.outpath is not None:
-                path = f"{in_place}/{batch.inpaths[0]}" if in_place is not None else folder + file.outpath
-            files.append(MadeFile(path, self._row(batch, result, file), ended[place] if ended else None))
-        return Made(files, is_several=result.parts is not None)
-
-    def _row(self, batch: RowBatch, result: FileResult, file: FilePart) -> dict[str, Any]:
-        """Return the row that the manifest would have."""
-        fixed = {
-            "inpath": printable(batch.inpaths[0]),
-            "outpath": file.outpath,
-            "status": result.status,
-            "input_digest": batch.input_digest(0),
-            "digest": file.digest,
-            "size_bytes": file.size_bytes,
-            "seconds": result.microseconds / 1e6,
-            "time_finished": datetime.fromtimestamp(result.time_finished / 1e6, UTC),
-        }
-        row = {name: fixed.get(name) for name in FIXED_COLUMNS}
-        row.update((name, batch.carried.column(name)[0].as_py()) for name in batch.carried.schema.names)
-        row.update(dict.fromkeys(self._stage.recorded_columns))
-        row.update(file.columns or {})
-        return row
-
-    def _not_made(self, inpath: str, reason: str, error: BaseException | None) -> NotMadeError:
-        return NotMadeError(self._stage.get_task_family(), inpath, reason=reason, error=error)
 
 
 def _join(folder: str, path: str) -> str:
