@@ -468,6 +468,7 @@ def test_a_zip_from_a_stream_that_is_larger_than_allowed_is_not_kept(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_members_of_a_tar():
     def peak(n_members):
         data = make_tar((f"{n:08d}.txt", b"") for n in range(n_members))

@@ -162,6 +162,7 @@ def test_photographs_are_without_faces_small_trimmed_and_split_by_product(workpl
         assert target.verify(deep=True).ok
 
 
+@pytest.mark.slow
 def test_a_changed_setting_prepares_again_and_fetches_nothing(workplace, requests):
     build(workplace)
     change(workplace, "max_side = 448", "max_side = 100")
@@ -173,6 +174,7 @@ def test_a_changed_setting_prepares_again_and_fetches_nothing(workplace, request
     assert max(max(load_image(path).shape[:2]) for path in prepared.files()) == 100
 
 
+@pytest.mark.slow
 def test_the_list_may_come_from_a_database(workplace, requests):
     change(workplace, 'urls = "catalogue.csv"', 'urls = "sqlite:///catalogue.sqlite"')
     change(workplace, "# query = ", "query = ")
@@ -180,6 +182,7 @@ def test_the_list_may_come_from_a_database(workplace, requests):
     assert len(rows(only(workplace, "processed/Catalogue"))) == 8
 
 
+@pytest.mark.slow
 def test_raw_files_are_kept_or_not(workplace, requests):
     change(workplace, "store_raw = true", "store_raw = false")
     build(workplace)
@@ -193,6 +196,7 @@ def test_raw_files_are_kept_or_not(workplace, requests):
     assert {number: (row["outpath"], row["digest"]) for number, row in kept.items()} == straight
 
 
+@pytest.mark.slow
 def test_a_photograph_that_is_gone_is_a_row_and_too_many_fail_the_command(workplace, requests):
     path = workplace / "catalogue.csv"
     text = path.read_text(encoding="utf-8")

@@ -435,17 +435,22 @@ def damage_the_published(workshop: Workshop) -> Case:
     return Case(workshop, REPAIR, old=read_tree(workshop.published), new=workshop.wanted(), needed=damaged)
 
 
-CASES = [change_the_inputs, mend_what_failed, damage_the_published]
-MAKE_CASE = pytest.mark.parametrize("make_case", CASES, ids=["rebuild", "retry", "repair"])
-
-
-@MAKE_CASE
+@pytest.mark.parametrize(
+    "make_case",
+    [
+        pytest.param(change_the_inputs, id="rebuild"),
+        pytest.param(mend_what_failed, id="retry", marks=pytest.mark.slow),
+        pytest.param(damage_the_published, id="repair", marks=pytest.mark.slow),
+    ],
+)
 def test_a_kill_leaves_the_old_or_the_new_and_costs_nothing_that_was_finished(built, tmp_path, make_case):
     kill_all_over(make_case(built.copy(tmp_path / "before")), tmp_path, 5, seed=1)
 
 
 @pytest.mark.slow
-@MAKE_CASE
+@pytest.mark.parametrize(
+    "make_case", [change_the_inputs, mend_what_failed, damage_the_published], ids=["rebuild", "retry", "repair"]
+)
 def test_fifty_kills_leave_the_old_or_the_new_and_cost_nothing_that_was_finished(built, tmp_path, make_case):
     n_amid = kill_all_over(make_case(built.copy(tmp_path / "before")), tmp_path, 50, seed=2)
     assert n_amid >= 5  # otherwise the moments were not where the work is

@@ -198,7 +198,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=COMMANDS)
+@pytest.fixture(params=["tintype", pytest.param("luigi", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, template: Path, tmp_path: Path) -> Workplace:
     folder = shutil.copytree(template, tmp_path / "place", symlinks=True)
     return Workplace(folder, COMMANDS[request.param])

@@ -57,7 +57,10 @@ def load_all(data: Any, sequence: Sequence[Any], **options: Any) -> list[Any]:
     return [item for items in loader for item in items]
 
 
-@pytest.mark.parametrize("options", [{}, {"num_workers": 2}, {"num_workers": 2, "multiprocessing_context": "spawn"}])
+SPAWNED = {"num_workers": 2, "multiprocessing_context": "spawn"}
+
+
+@pytest.mark.parametrize("options", [{}, {"num_workers": 2}, pytest.param(SPAWNED, marks=pytest.mark.slow)])
 def test_a_stage_that_is_not_built_and_one_that_is_feed_a_loader(data, settings, options):
     task = Tiny(**settings)
     before = load_all(data, task.sequence(), **options)

@@ -388,7 +388,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("way", ["pytest", "script"])
+@pytest.mark.parametrize("way", ["pytest", pytest.param("script", marks=pytest.mark.slow)])
 def test_a_users_test_runs_without_configuration_quietly_and_leaves_nothing(tmp_path, way):
     folder, temporary = tmp_path / "somewhere", tmp_path / "temporary"
     folder.mkdir()

@@ -157,7 +157,9 @@ def test_a_stage_a_target_and_a_path_are_the_same(source):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize(("n_workers", "context"), [(0, None), (2, "fork"), (2, "spawn")])
+@pytest.mark.parametrize(
+    ("n_workers", "context"), [(0, None), (2, "fork"), pytest.param(2, "spawn", marks=pytest.mark.slow)]
+)
 def test_a_data_loader_reads_every_image_once_with_any_workers(source, n_workers, context, torch):
     dataset = tintype.torch_dataset(build(source), columns=["outpath"])
     loader = torch.utils.data.DataLoader(
