@@ -22,6 +22,16 @@ _FETCH = "run_image_fetch.py"
 # The last is for the difference only.
 WAYS = (
     Way("url_pipeline", "tintype Pipeline.run()", "run_images.py", ""),
+    # OpenCV's filter, which the best loop has.
+    Way(
+        "url_area_pipeline",
+        "tintype Pipeline.run(), resample='area'",
+        "run_images.py",
+        "",
+        has_goals=False,
+        package="cv2",
+    ),
+    Way("url_ops", "tintype Pipeline.run(), load_image_from_url, then a plan", "run_images.py", "", has_goals=False),
     Way("url_stages", "tintype DownloadFiles, then ResizeImages", "run_images.py", "", has_goals=False),
     Way("urllib3", "urllib3, simplejpeg half scale + area", _FETCH, is_loop=True),
     Way("requests", "requests, cv2 full decode + linear", _FETCH),

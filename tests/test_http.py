@@ -5,8 +5,11 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -231,30 +234,12 @@ def test_a_host_that_does_not_exist_and_a_port_where_nobody_listens(make_fetcher
         make_fetcher()("http://127.0.0.1:1/a.png")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_final(tmp_path, make_fetcher, require_service):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *[
-                require_service("openssl"),
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=127.0.0.1",
-            ],
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        ],
-        check=True,
-        capture_output=True,
-    )
+@contextmanager
+def secure_server(folder: Path, openssl: str, *name: str) -> Iterator[FaultServer]:
+    """Serve a file over TLS, with the certificate ``certificate.pem`` that only its own key vouches for."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     secure = FaultServer()
@@ -263,22 +248,43 @@ def test_a_certificate_that_nobody_vouches_for_is_final(tmp_path, make_fetcher, 
     thread = threading.Thread(target=secure.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        url = f"https://127.0.0.1:{secure.server_port}/a.png"
-        with pytest.raises(ConnectionFailedError, match="no secure connection") as caught:
-            make_fetcher(max_attempts=3, deadline_seconds=5.0)(url)
-        assert caught.value.attempts == 1
+        yield secure
     finally:
         secure.shutdown()
         secure.server_close()
         thread.join()
 
 
+def test_a_certificate_that_nobody_vouches_for_is_final_unless_it_need_not_be_valid(
+    tmp_path, make_fetcher, require_service
+):
+    with secure_server(tmp_path, require_service("openssl"), "-subj", "/CN=127.0.0.1") as secure:
+        url = f"https://127.0.0.1:{secure.server_port}/a.png"
+        with pytest.raises(ConnectionFailedError, match="no secure connection") as caught:
+            make_fetcher(max_attempts=3, deadline_seconds=5.0)(url)
+        assert caught.value.attempts == 1
+        trusting = make_fetcher(verify_tls=False, deadline_seconds=60.0)
+        assert [trusting(url).data for _ in range(3)] == [b"picture"] * 3
+        assert secure.n_connections == 1  # beside the one that was refused before it was one
+
+
+def test_a_certificate_is_good_for_the_names_in_it_and_no_others(tmp_path, make_fetcher, require_service, monkeypatch):
+    name = ("-subj", "/CN=anything", "-addext", "subjectAltName=DNS:localhost")
+    with secure_server(tmp_path, require_service("openssl"), *name) as secure:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        fetcher = make_fetcher(deadline_seconds=60.0)
+        assert [fetcher(f"https://localhost:{secure.server_port}/a.png").data for _ in range(3)] == [b"picture"] * 3
+        assert secure.n_connections == 1
+        with pytest.raises(ConnectionFailedError, match=r"no secure connection .*127\.0\.0\.1") as caught:
+            fetcher(f"https://127.0.0.1:{secure.server_port}/a.png")
+        assert caught.value.attempts == 1
+
+
 def test_connections_are_kept_open(server, make_fetcher):
     fetcher = make_fetcher()
     for _ in range(5):
         fetcher(f"{server.url}/a.png")
-    pool = fetcher._connections().connection_from_url(server.url)
-    assert pool.num_connections == 1
+    assert server.n_connections == 1
 
 
 def test_requests_to_one_host_at_once_are_limited(server, make_fetcher):

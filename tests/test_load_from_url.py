@@ -25,9 +25,16 @@ from tintype.errors import (
     ImageTooLargeError,
     WrongContentError,
 )
-from tintype.load_funcs import load_bytes_from_url, load_image_from_url, urls
+from tintype.load_funcs import (
+    decode_resized_image,
+    load_bytes_from_url,
+    load_image_from_url,
+    load_resized_image_from_url,
+    urls,
+)
 from tintype.load_funcs.http import FetchPolicy
 from tintype.load_funcs.urls import MAX_FETCHERS, find_fetcher
+from tintype.ops import ResizePlan
 
 PHOTO = Image.fromarray(skimage.data.astronaut()).resize((90, 60))
 ONCE = FetchPolicy(max_attempts=1, deadline_seconds=10.0)
@@ -55,6 +62,27 @@ def test_an_image_and_bytes_are_loaded(server):
     assert load_image_from_url(f"{server.url}/1.jpg").shape == (60, 90, 3)
     assert load_image_from_url(f"{server.url}/1.jpg", target_size=(20, 10)).shape == (15, 23, 3)
     assert load_bytes_from_url(f"{server.url}/a.txt") == b"text"
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "a.png"])
+def test_an_image_is_loaded_and_resized_as_from_its_bytes(server, name):
+    url, plan = f"{server.url}/{name}", ResizePlan(max_side=30)
+    image = load_resized_image_from_url(url, plan)
+    assert image.shape == (20, 30, 3)
+    np.testing.assert_array_equal(image, decode_resized_image(load_bytes_from_url(url), plan=plan))
+    assert load_resized_image_from_url(url, plan, gray=True).shape == (20, 30)
+    load_resized_image_from_url(f"{server.url}/2.jpg", ResizePlan(scale=1.0), reduced_decode=False)[:] = 0
+    np.testing.assert_array_equal(image, load_resized_image_from_url(url, plan))
+
+
+def test_a_resized_image_that_cannot_be_had_is_an_error_that_names_the_url(server):
+    plan = ResizePlan(max_side=30)
+    with pytest.raises(HttpStatusError, match=r"missing\.jpg answered 404"):
+        load_resized_image_from_url(f"{server.url}/missing.jpg", plan)
+    with pytest.raises(ImageError, match=r"a\.txt is no image"):
+        load_resized_image_from_url(f"{server.url}/a.txt", plan)
+    with pytest.raises(ImageTooLargeError, match=r"1\.jpg has 60 x 90 = 5,400 pixels, and the limit is 99"):
+        load_resized_image_from_url(f"{server.url}/1.jpg", plan, max_pixels=99)
 
 
 def test_a_status_that_is_no_success_is_an_error_even_with_an_image_as_body(server, monkeypatch):
@@ -121,8 +149,7 @@ def test_one_fetcher_serves_all_threads_and_keeps_its_connection(server):
         assert len(set(executor.map(find, range(8)))) == 1
     for n in range(5):
         load_bytes_from_url(f"{server.url}/{n}.jpg")
-    fetcher = find_fetcher(None, None)
-    assert fetcher._connections().connection_from_url(server.url).num_connections == 1
+    assert server.n_connections == 1
 
 
 def test_equal_policies_share_a_fetcher_and_their_number_is_bounded(server):

@@ -1,7 +1,7 @@
 """Make images smaller with tintype: run_images.py KIND SOURCE FOLDER SIZE N_FILES N_JOBS.
 
-KIND is ``pipeline``, ``area_pipeline`` or ``stage`` for a folder of images, ``url_pipeline`` or ``url_stages`` for a
-list of URLs.
+KIND is ``pipeline``, ``area_pipeline`` or ``stage`` for a folder of images; ``url_pipeline``, ``url_area_pipeline``,
+``url_ops`` or ``url_stages`` for a list of URLs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from luigi.configuration import get_config
 
 from tintype import Pipeline, Stage
 from tintype.interim import ResizeImages
-from tintype.load_funcs import load_image_from_url
+from tintype.load_funcs import load_image_from_url, load_resized_image_from_url
 from tintype.ops import ResizePlan
 from tintype.path_funcs import replace_dir
 from tintype.pipelines import download_image_pipeline, resize_image_pipeline
 from tintype.raw import DownloadFiles, GivenFolder
+from tintype.write_funcs import write_image
 
 _IMPORTS = ("numpy", "pandas", "pyarrow.compute", "pyarrow.parquet", "tintype.manifest.writer")
 """What a run imports: there before the clock starts."""
@@ -70,7 +71,12 @@ def run_pipeline(pipeline: Pipeline, n_jobs: int) -> Run:
     return run
 
 
-def fetch_pipeline(work: ImageWork) -> Pipeline:
+def fetch_pipeline(work: ImageWork, resample: str | None = None) -> Pipeline:
+    plan = ResizePlan(**wanted_size(work), resample=resample)
+    return Pipeline(partial(load_resized_image_from_url, plan=plan), write_func=write_image)
+
+
+def fetch_then_resize_pipeline(work: ImageWork) -> Pipeline:
     plan = ResizePlan(**wanted_size(work))
     pipeline = download_image_pipeline(ops=[plan])
     pipeline.load_func = partial(load_image_from_url, target_size=plan.target_size)
@@ -116,6 +122,10 @@ def main(work: ImageWork) -> None:
         measure_images(work, run_pipeline(resize_image_pipeline(**wanted_size(work), resample="area"), work.n_jobs))
     elif work.kind == "url_pipeline":
         measure_images(work, run_pipeline(fetch_pipeline(work), work.n_jobs))
+    elif work.kind == "url_area_pipeline":
+        measure_images(work, run_pipeline(fetch_pipeline(work, "area"), work.n_jobs))
+    elif work.kind == "url_ops":
+        measure_images(work, run_pipeline(fetch_then_resize_pipeline(work), work.n_jobs))
     else:
         measure_images(work, partial(run_stages, work), prepare=partial(make_source, work))
 

@@ -28,10 +28,16 @@ class FaultServer(ThreadingHTTPServer):
         self.ending = threading.Event()
         self.n_active = 0
         self.max_active = 0
+        self.n_connections = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def get_request(self):
+        connection = super().get_request()
+        self.n_connections += 1
+        return connection
 
     def handle_error(self, request, client_address):
         """Clients that hang up are what this server is for."""

@@ -9,3 +9,4 @@ from .s3 import load_bytes_from_s3 as load_bytes_from_s3
 from .s3_images import load_image_from_s3 as load_image_from_s3
 from .urls import load_bytes_from_url as load_bytes_from_url
 from .urls import load_image_from_url as load_image_from_url
+from .urls import load_resized_image_from_url as load_resized_image_from_url

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 
 from tintype.errors import DownloadError, DownloadTimeoutError
@@ -22,14 +22,14 @@ class HostGate:
     """
 
     def __init__(self, *, max_concurrent: int = 0, max_per_second: float = 0.0) -> None:
+        self._is_limited = bool(max_concurrent or max_per_second)
         self._max_concurrent = max_concurrent
         self._interval = 1 / max_per_second if max_per_second else 0.0
         self._hosts: dict[str, _Host] = {}
         self._changed = threading.Condition()
         self._is_aborted = False
 
-    @contextmanager
-    def enter(self, host: str, deadline: float) -> Iterator[None]:
+    def enter(self, host: str, deadline: float) -> AbstractContextManager[None]:
         """Wait for a turn at `host`, and hold it.
 
         Parameters
@@ -44,6 +44,25 @@ class HostGate:
         DownloadTimeoutError
             When the turn would come after the deadline.
         """
+        # The usual case: no limits, and no host that asked for a break. A lock would only be handed around.
+        if not self._is_limited and host not in self._hosts:
+            return _AT_ONCE
+        return self._take_turn(host, deadline)
+
+    def abort(self) -> None:
+        """Let nobody wait any longer: who waits fails with DownloadError."""
+        with self._changed:
+            self._is_aborted = True
+            self._changed.notify_all()
+
+    def cool_down(self, host: str, seconds: float) -> None:
+        """Let no request go to `host` for a time: it said 429, or asked for it with Retry-After."""
+        with self._changed:
+            state = self._hosts.setdefault(host, _Host())
+            state.cool_until = max(state.cool_until, monotonic() + seconds)
+
+    @contextmanager
+    def _take_turn(self, host: str, deadline: float) -> Iterator[None]:
         with self._changed:
             state = self._hosts.setdefault(host, _Host())
             while (wait := self._time_to_wait(state)) > 0:
@@ -63,18 +82,6 @@ class HostGate:
                 if self._max_concurrent:
                     self._changed.notify_all()
 
-    def abort(self) -> None:
-        """Let nobody wait any longer: who waits fails with DownloadError."""
-        with self._changed:
-            self._is_aborted = True
-            self._changed.notify_all()
-
-    def cool_down(self, host: str, seconds: float) -> None:
-        """Let no request go to `host` for a time: it said 429, or asked for it with Retry-After."""
-        with self._changed:
-            state = self._hosts.setdefault(host, _Host())
-            state.cool_until = max(state.cool_until, monotonic() + seconds)
-
     def _time_to_wait(self, state: _Host) -> float:
         if self._max_concurrent and state.n_active >= self._max_concurrent:
             return _UNTIL_NOTIFIED
@@ -82,6 +89,7 @@ class HostGate:
 
 
 _UNTIL_NOTIFIED = 3600.0
+_AT_ONCE = nullcontext()
 
 
 class _Host:

@@ -11,11 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from http.client import HTTPException
 from importlib.metadata import version
 from random import random
+from ssl import SSLError
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import urljoin
+
+from urllib3 import exceptions as urllib3_errors
+from urllib3.util import Url, parse_url
 
 from tintype.errors import (
     ConnectionFailedError,
@@ -25,18 +30,15 @@ from tintype.errors import (
     OptedOutError,
     WrongContentError,
 )
-from tintype.load_funcs.connections import ConnectionPools, PrivateAddressError
+from tintype.load_funcs.bodies import Answer, Body
+from tintype.load_funcs.connections import Connections, PrivateAddressError
 from tintype.load_funcs.host_gate import HostGate
 from tintype.load_funcs.robots import RobotsRules, refuses
-
-if TYPE_CHECKING:
-    import urllib3
 
 RETRIED_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 OPT_OUT_DIRECTIVES = ("noai", "noimageai", "noindex", "noimageindex", "noml")
 _CHUNK_BYTES = 1 << 18
-_DRAINED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ class FetchRequest:
 class Fetched:
     """What came."""
 
-    data: bytes | None
-    """None when the copy at hand is still right (304)."""
+    data: bytes | memoryview | None
+    """None when the copy at hand is still right (304). A memoryview only when it was asked for in scratch memory."""
     final_url: str
     http_status: int
     content_type: str | None
@@ -123,14 +125,21 @@ class Fetcher:
         self._gate = HostGate(
             max_concurrent=self.policy.max_per_host, max_per_second=self.policy.max_per_second_per_host
         )
-        self._pools: ConnectionPools | None = None
+        self._kept: Connections | None = None
         self._robots: dict[str, RobotsRules] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _make_fetcher, (self.policy, self.n_jobs)
 
-    def __call__(self, request: FetchRequest | str) -> Fetched:
+    def __call__(self, request: FetchRequest | str, *, in_scratch: bool = False) -> Fetched:
         """Fetch one file.
+
+        Parameters
+        ----------
+        request
+            What to fetch.
+        in_scratch
+            Whether the data may lie in memory that this thread uses again for the next file.
 
         Raises
         ------
@@ -143,7 +152,7 @@ class Fetcher:
         while True:
             attempts += 1
             try:
-                return self._attempt(request, deadline, attempts)
+                return self._attempt(request, deadline, attempts, in_scratch=in_scratch)
             except DownloadError as error:
                 error.attempts = attempts
                 wait = self._time_to_wait(error, attempts)
@@ -156,16 +165,16 @@ class Fetcher:
         """Cut every request that is going on, and let no other begin; they fail with DownloadError."""
         self._is_aborted.set()
         self._gate.abort()
-        if self._pools is not None:
-            self._pools.watchdog.cut_all()
+        if self._kept is not None:
+            self._kept.watchdog.cut_all()
 
     def close(self) -> None:
         """Close all connections."""
-        if self._pools is not None:
-            self._pools.clear()
-            self._pools = None
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
-    def _attempt(self, request: FetchRequest, deadline: float, attempts: int) -> Fetched:
+    def _attempt(self, request: FetchRequest, deadline: float, attempts: int, *, in_scratch: bool) -> Fetched:
         started = monotonic()
         url = request.url
         headers = {"User-Agent": self.policy.user_agent, "Accept-Encoding": "identity", **self.policy.headers}
@@ -174,15 +183,16 @@ class Fetcher:
         if request.last_modified:
             headers["If-Modified-Since"] = request.last_modified
         for _ in range(self.policy.max_redirects + 1):
-            host = _check_url(url)
-            if self.policy.respect_robots_txt and not self._may_fetch(url, deadline):
+            place = _read_url(url)
+            host = place.netloc or ""
+            if self.policy.respect_robots_txt and not self._may_fetch(place, url, deadline):
                 raise OptedOutError(f"robots.txt of {host} asks not to fetch {url}: leave it out of the list")
-            with self._gate.enter(host, deadline), self._respond(url, headers, deadline) as response:
+            with self._gate.enter(host, deadline), self._respond(place, url, headers, deadline) as response:
                 if response.status in REDIRECTS and response.headers.get("Location"):
                     url = urljoin(url, response.headers["Location"])
                     continue
                 self._check_status(response, url, host, may_be_unchanged=bool(request.etag or request.last_modified))
-                data = None if response.status == 304 else self._read(response, url, deadline)
+                data = None if response.status == 304 else self._read(response, url, deadline, in_scratch=in_scratch)
             if data is not None and request.sha256 and sha256(data).hexdigest() != request.sha256.lower():
                 raise WrongContentError(
                     f"{url} has sha256 {sha256(data).hexdigest()}, the list says {request.sha256.lower()}: "
@@ -201,41 +211,36 @@ class Fetcher:
             )
         raise DownloadError(f"{request.url} was redirected more than {self.policy.max_redirects} times, last to {url}")
 
-    def _read(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
+    def _read(self, answer: Answer, url: str, deadline: float, *, in_scratch: bool = False) -> bytes | memoryview:
         """Return the body, or say what is wrong with it."""
         limit = self.policy.max_bytes
-        announced = response.headers.get("Content-Length", "")
-        if announced.isdigit() and int(announced) > limit:
-            raise WrongContentError(f"{url} has {int(announced):,} bytes, more than max_bytes={limit:,}")
-        is_encoded = bool(response.headers.get("Content-Encoding"))  # else the decoder would copy every byte twice
-        chunks: list[bytes] = []
-        n_bytes = 0
+        body = Body(answer)
+        if body.announced is not None and body.announced > limit:
+            raise WrongContentError(f"{url} has {body.announced:,} bytes, more than max_bytes={limit:,}")
         started = monotonic()
-        while chunk := response.read1(_CHUNK_BYTES, decode_content=is_encoded):
-            chunks.append(chunk)
-            n_bytes += len(chunk)
-            if n_bytes > limit:
+        while body.read_more():
+            if body.n_bytes > limit:
                 raise WrongContentError(f"{url} has more than max_bytes={limit:,} bytes")
             elapsed = monotonic() - started
-            if elapsed > self.policy.slow_seconds and n_bytes < elapsed * self.policy.min_bytes_per_second:
+            if elapsed > self.policy.slow_seconds and body.n_bytes < elapsed * self.policy.min_bytes_per_second:
                 raise DownloadTimeoutError(
-                    f"{url} came at {n_bytes / elapsed:.0f} bytes a second, less than "
+                    f"{url} came at {body.n_bytes / elapsed:.0f} bytes a second, less than "
                     f"min_bytes_per_second={self.policy.min_bytes_per_second:g}",
-                    http_status=response.status,
+                    http_status=answer.status,
                     is_final=False,
                 )
-        # The bytes as sent, before decompression. A connection that the watchdog cut looks like one that ended.
+        # A connection that the watchdog cut looks like one that ended.
         if monotonic() > deadline:
             raise self._too_late(url)
-        if announced.isdigit() and response.tell() != int(announced):
+        if body.announced is not None and body.n_sent != body.announced:
             raise ConnectionFailedError(
-                f"{url} ended after {response.tell():,} of {int(announced):,} bytes", http_status=200, is_final=False
+                f"{url} ended after {body.n_sent:,} of {body.announced:,} bytes", http_status=200, is_final=False
             )
-        if not n_bytes:
-            raise WrongContentError(f"{url} is empty (0 bytes)", http_status=response.status)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not body.n_bytes:
+            raise WrongContentError(f"{url} is empty (0 bytes)", http_status=answer.status)
+        return body.collect(in_scratch=in_scratch)
 
-    def _check_status(self, response: urllib3.BaseHTTPResponse, url: str, host: str, *, may_be_unchanged: bool) -> None:
+    def _check_status(self, response: Answer, url: str, host: str, *, may_be_unchanged: bool) -> None:
         status = response.status
         if status != 200 and not (status == 304 and may_be_unchanged):
             retry_after = _read_retry_after(response.headers.get("Retry-After"))
@@ -248,9 +253,9 @@ class Fetcher:
                 wait_seconds=retry_after,
             )
         directives = self.policy.opt_out_directives
-        if directives and refuses(response.headers.getlist("X-Robots-Tag"), directives, self.policy.user_agent):
-            tags = ", ".join(response.headers.getlist("X-Robots-Tag"))
-            raise OptedOutError(f"{url} asks not to be used (X-Robots-Tag: {tags})", http_status=status)
+        tags = response.headers.get_all("X-Robots-Tag") if directives else None
+        if tags and refuses(tags, directives, self.policy.user_agent):
+            raise OptedOutError(f"{url} asks not to be used (X-Robots-Tag: {', '.join(tags)})", http_status=status)
         content_type = response.headers.get("Content-Type", "")
         accepted = self.policy.content_types
         if status == 200 and accepted and not content_type.lower().startswith(accepted):
@@ -259,64 +264,61 @@ class Fetcher:
             )
 
     @contextmanager
-    def _respond(self, url: str, headers: Mapping[str, str], deadline: float) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Send a request and hold the response; everything that urllib3 raises becomes a DownloadError."""
-        from urllib3 import Timeout, exceptions
-
+    def _respond(self, place: Url, url: str, headers: Mapping[str, str], deadline: float) -> Iterator[Answer]:
+        """Send a request and hold the answer; whatever goes wrong with the connection becomes a DownloadError."""
         left = deadline - monotonic()
         if self._is_aborted.is_set():
             raise DownloadError(f"{url} was not fetched: the run was stopped")
         if left <= 0:
             raise self._too_late(url)
-        policy = self.policy
-        self._connections().local.deadline = deadline
-        timeout = Timeout(
-            connect=min(policy.connect_timeout_seconds, left), read=min(policy.read_timeout_seconds, left)
-        )
+        connections = self._connections()
         try:
-            response = self._connections().urlopen(
-                "GET", url, headers=headers, redirect=False, retries=False, preload_content=False, timeout=timeout
+            exchange = connections.send(
+                place,
+                headers,
+                deadline=deadline,
+                connect_timeout=min(self.policy.connect_timeout_seconds, left),
+                read_timeout=min(self.policy.read_timeout_seconds, left),
             )
             try:
-                yield response
+                yield exchange.response
             finally:
-                _give_back(response)
+                exchange.end()
         except DownloadError:
             raise
-        except exceptions.HTTPError as error:
+        except (OSError, HTTPException, urllib3_errors.HTTPError) as error:
             if monotonic() > deadline:
                 raise self._too_late(url) from error
             raise _as_download_error(url, error) from error
         except PrivateAddressError as error:
             raise DownloadError(f"{url} is refused: {error}") from error
-        except OSError as error:
-            raise ConnectionFailedError(f"{url}: {error}", is_final=False) from error
         finally:
-            self._connections().watchdog.forget()
+            connections.watchdog.forget()
 
-    def _connections(self) -> ConnectionPools:
-        if self._pools is None:
+    def _connections(self) -> Connections:
+        kept = self._kept
+        if kept is None:
             with self._lock:
-                if self._pools is None:
-                    self._pools = ConnectionPools(
+                if self._kept is None:
+                    self._kept = Connections(
                         n_per_host=self.n_jobs,
                         allow_private_addresses=self.policy.allow_private_addresses,
                         verify_tls=self.policy.verify_tls,
                     )
-        return self._pools
+                kept = self._kept
+        return kept
 
-    def _may_fetch(self, url: str, deadline: float) -> bool:
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+    def _may_fetch(self, place: Url, url: str, deadline: float) -> bool:
+        origin = f"{place.scheme}://{place.netloc}"
         with self._lock:
             rules = self._robots.setdefault(origin, RobotsRules())
         return rules.allow(url, self.policy.user_agent, lambda: self._read_robots(f"{origin}/robots.txt", deadline))
 
     def _read_robots(self, url: str, deadline: float) -> tuple[int, str]:
         headers = {"User-Agent": self.policy.user_agent}
-        with self._respond(url, headers, deadline) as response:
-            text = self._read(response, url, deadline).decode("utf-8", "replace") if response.status == 200 else ""
-            return response.status, text
+        with self._respond(parse_url(url), url, headers, deadline) as response:
+            data = self._read(response, url, deadline) if response.status == 200 else b""
+            return response.status, str(data, "utf-8", "replace")
 
     def _time_to_wait(self, error: DownloadError, attempts: int) -> float:
         """Return the seconds before the next attempt: doubling, half of it by chance."""
@@ -333,45 +335,33 @@ def _make_fetcher(policy: FetchPolicy, n_jobs: int) -> Fetcher:
     return Fetcher(policy, n_jobs=n_jobs)
 
 
-def _give_back(response: urllib3.BaseHTTPResponse) -> None:
-    """Keep the connection when little or nothing is left to read, else close it."""
-    left = getattr(response, "length_remaining", None)
-    if left is not None and left <= _DRAINED_BYTES:
-        response.drain_conn()
-        response.release_conn()
-    else:
-        response.close()
-
-
 def _as_download_error(url: str, error: Exception) -> DownloadError:
-    from urllib3 import exceptions
-
-    if isinstance(error, exceptions.NameResolutionError):
+    if isinstance(error, urllib3_errors.NameResolutionError):
         return ConnectionFailedError(f"{url}: its host name is not known", is_final=False)
-    if isinstance(error, exceptions.NewConnectionError):
+    if isinstance(error, urllib3_errors.NewConnectionError):
         return ConnectionFailedError(f"{url}: no connection ({error.__cause__ or error})", is_final=False)
-    if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
-        kind = "took no connection" if isinstance(error, exceptions.ConnectTimeoutError) else "sent nothing more"
-        return DownloadTimeoutError(f"{url}: the server {kind} in time", is_final=False)
-    if isinstance(error, exceptions.SSLError):
+    if isinstance(error, urllib3_errors.ConnectTimeoutError):
+        return DownloadTimeoutError(f"{url}: the server took no connection in time", is_final=False)
+    if isinstance(error, TimeoutError | urllib3_errors.ReadTimeoutError):
+        return DownloadTimeoutError(f"{url}: the server sent nothing more in time", is_final=False)
+    if isinstance(error, SSLError):
         return ConnectionFailedError(f"{url}: no secure connection ({error})", is_final=True)
-    if isinstance(error, exceptions.DecodeError):
+    if isinstance(error, urllib3_errors.DecodeError):
         return WrongContentError(f"{url} cannot be decompressed ({error})")
-    if isinstance(error, exceptions.LocationValueError | exceptions.URLSchemeUnknown):
+    if isinstance(error, urllib3_errors.LocationValueError):
         return DownloadError(f"{url!r} is no URL ({error}): correct the list")
     return ConnectionFailedError(f"{url}: {error}", is_final=False)
 
 
-def _check_url(url: str) -> str:
-    """Return the host and port of a URL that can be fetched."""
+def _read_url(url: str) -> Url:
+    """Return the parts of a URL that can be fetched, as they are sent."""
     try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2].lower()
-    except ValueError as error:
+        place = parse_url(url)
+    except urllib3_errors.LocationParseError as error:
         raise DownloadError(f"{url!r} is no URL ({error}): correct the list") from error
-    if parts.scheme not in ("http", "https") or not host:
+    if place.scheme not in ("http", "https") or not place.host:
         raise DownloadError(f"{url!r} is no http or https URL: correct the list")
-    return host
+    return place
 
 
 def _read_retry_after(text: str | None) -> float:

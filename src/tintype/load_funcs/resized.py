@@ -88,7 +88,7 @@ def load_resized_image(
 
 
 def decode_resized_image(
-    data: bytes,
+    data: bytes | memoryview,
     name: str = "the image",
     *,
     plan: ResizePlan,

@@ -33,18 +33,25 @@ def read_whole(file: IO[bytes], size_bytes: int) -> bytes | memoryview:
     size_bytes
         How much there should be.
     """
-    if size_bytes >= MAX_FILE_BYTES:
-        return file.read()
-    if _scratch.file is None or len(_scratch.file) <= size_bytes:
-        _scratch.file = bytearray(size_bytes + (size_bytes >> 2) + 1)
-    room = memoryview(_scratch.file)
-    n_read = 0
     # One byte more than there should be is asked for, so that a file that has grown is seen.
-    while n := file.readinto(room[n_read : size_bytes + 1]):  # type: ignore[attr-defined] # of a raw file
+    room = room_for_file(size_bytes + 1)
+    if room is None:
+        return file.read()
+    n_read = 0
+    while n := file.readinto(room[n_read:]):  # type: ignore[attr-defined] # of a raw file
         n_read += n
         if n_read > size_bytes:
             return bytes(room[:n_read]) + file.read()
     return room[:n_read]
+
+
+def room_for_file(size_bytes: int) -> memoryview | None:
+    """Return memory for the bytes of a file, good until this thread asks again; None when it is too much to keep."""
+    if size_bytes > MAX_FILE_BYTES:
+        return None
+    if _scratch.file is None or len(_scratch.file) < size_bytes:
+        _scratch.file = bytearray(size_bytes + (size_bytes >> 2))
+    return memoryview(_scratch.file)[:size_bytes]
 
 
 def pixels_for(n_bytes: int) -> NDArray[np.uint8] | None:

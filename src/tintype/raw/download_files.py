@@ -308,7 +308,7 @@ class _Download:
             bytes_per_second=len(fetched.data or b"") / max(fetched.seconds, 1e-6),
         )
         if fetched.data is not None:
-            return fetched.data
+            return bytes(fetched.data)  # no copy of what is bytes
         assert copy is not None
         for name in ("content_type", "etag", "last_modified"):  # a 304 need not repeat what it said before
             if getattr(fetched, name) is None:

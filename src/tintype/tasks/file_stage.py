@@ -278,10 +278,11 @@ class FileStage(Stage):
         run: BlockRun[FileItem, FileResult] = BlockRun(
             pool, work, items, n_jobs=self.number_of_jobs(), max_block_size=self.max_block_size
         )
+        path = self.output().path  # Luigi makes it anew each time, from every parameter
         try:
             for results in run:
                 note(results)
-                failures.stop_when_all_fail(self.output().path)
+                failures.stop_when_all_fail(path)
                 stop_when_orphaned()
             note([])
         except BaseException as error:
