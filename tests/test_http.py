@@ -238,7 +238,8 @@ def test_a_host_that_does_not_exist_and_a_port_where_nobody_listens(make_fetcher
 def secure_server(folder: Path, openssl: str, *name: str) -> Iterator[FaultServer]:
     """Serve a file over TLS, with the certificate ``certificate.pem`` that only its own key vouches for."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    made = [openssl, "req", "-x509", *kind, "-nodes", "-days", "2", *name]
     subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
