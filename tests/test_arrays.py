@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tintype.manifest.arrays import from_numpy, make_array, rows_without_columns
+from tintype.manifest.arrays import from_numpy, make_array, rows_without_columns, to_numpy
 
 VALUES = {
     pa.string(): st.text(),
@@ -72,3 +72,14 @@ def test_pandas_stays_out_of_the_process():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.int32(), pa.float64(), pa.uint8()])
+@pytest.mark.parametrize("values", [[], [3], [5, 0, 7]])
+def test_numbers_of_arrow_are_the_same_in_numpy_whole_or_in_part(values, kind):
+    array = pa.array(values, kind)
+    assert to_numpy(array).tolist() == values
+    assert to_numpy(array).dtype == kind.to_pandas_dtype()
+    assert to_numpy(array[1:]).tolist() == values[1:]
+    assert to_numpy(pa.chunked_array([array, array[1:]])).tolist() == values + values[1:]
+    assert to_numpy(pa.chunked_array([], kind)).tolist() == []

@@ -409,6 +409,20 @@ def test_other_files_have_another_digest(results, other):
     assert (digest_of(results) == digest_of(other)) is same
 
 
+@pytest.mark.parametrize("as_column", [list, lambda values: pa.array(values, pa.string())], ids=["lists", "arrow"])
+def test_the_digest_of_a_directory_is_the_same_in_every_version(as_column):
+    """Directories that stand are compared by it: these were made by the first one."""
+    plain, with_columns = DirectoryDigest(), DirectoryDigest(["label", "side"])
+    plain.add(as_column(["a", "b"]), as_column(["00", "11"]))
+    with_columns.add(
+        as_column(["a/é.jpg", "b.jpg", None, "c.jpg"]),
+        as_column(["00" * 32, None, "11" * 32, "22" * 32]),
+        [("cat", 1.0), (None, 2.5), ("dog", 3.0), ("cat", 1.0)],
+    )
+    assert plain.hexdigest() == "88ea4e395d8c8a4503fc98d164424ec754a75dc4a3b78dbf5b5970f54ee6bf77"
+    assert with_columns.hexdigest() == "fb33f85da83f0cc21aa98bc11e7855a078cffd94efe232bb016c430981ec126b"
+
+
 def test_zero_one_and_two_equal_results_have_three_digests():
     assert len({digest_of([("a", "00")] * n) for n in range(3)}) == 3
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -477,3 +479,33 @@ def test_where_no_hard_link_can_be_made_files_are_copied(home, monkeypatch):
     assert WORKED == ["five"]
     assert statuses(loud)["a"] == "reused"
     assert (loud.output().folder / "a.txt").stat().st_ino != before
+
+
+WITHOUT_PANDAS = """
+import sys
+from pathlib import Path
+from test_reuse import Home, LoudAnywhere
+
+home = Home(Path(sys.argv[1]))
+home.write(a="one", b="two", c="bad")
+home.build(LoudAnywhere)
+home.write(b="TWO!", e="five")
+(home.words / "a.txt").rename(home.words / "z.txt")
+print(home.build(LoudAnywhere).output().stamp().statuses)
+print("pandas" in sys.modules, "numpy.ma" in sys.modules)
+"""
+
+
+def test_a_rebuild_does_without_pandas(tmp_path):
+    """Arrow would import it to turn its arrays into NumPy's, which takes 0.2 s in each process that Luigi forks."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_PANDAS, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[:2]))},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        "{'failed': 1, 'reused': 1, 'written': 2}",
+        "False False",
+    ], done.stderr

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 from luigi.task import flatten
 
@@ -31,7 +32,44 @@ def refuse_several_above(stage: FileStage) -> None:
         )
 
 
-def list_files_above(stage: FileStage, batch: RowBatch) -> list[FileAbove]:
+class FilesAbove(Sequence[FileAbove]):
+    """Some files of the stage above, each made when it is asked for.
+
+    Thousands of tuples that live for as long as a batch make garbage collection take as long as to link small files.
+
+    Parameters
+    ----------
+    before
+        What stands before each path.
+    inpaths
+        Of the files.
+    digests
+        Of the files.
+    """
+
+    def __init__(self, before: str, inpaths: Sequence[str], digests: Sequence[str | None]) -> None:
+        self._before = before
+        self._inpaths = inpaths
+        self._digests = digests
+
+    def __len__(self) -> int:
+        return len(self._inpaths)
+
+    @overload
+    def __getitem__(self, place: int) -> FileAbove: ...
+    @overload
+    def __getitem__(self, place: slice) -> FilesAbove: ...
+    def __getitem__(self, place: int | slice) -> FileAbove | FilesAbove:
+        if isinstance(place, slice):
+            return FilesAbove(self._before, self._inpaths[place], self._digests[place])
+        return FileAbove(self._before + self._inpaths[place], self._digests[place])
+
+    def __iter__(self) -> Iterator[FileAbove]:
+        paths = map(self._before.__add__, self._inpaths)
+        return map(FileAbove._make, zip(paths, self._digests, strict=True))
+
+
+def list_files_above(stage: FileStage, batch: RowBatch) -> FilesAbove:
     """Return where each input of a batch is, with its digest where it may be linked.
 
     Files of a :class:`tintype.raw.GivenFolder` may not: who edits one in place would change the dataset too.
@@ -42,7 +80,7 @@ def list_files_above(stage: FileStage, batch: RowBatch) -> list[FileAbove]:
     if not isinstance(digests, list):
         digests = digests.to_pylist()
     before = f"{folder}/" if folder else ""
-    return [FileAbove(before + inpath, digest) for inpath, digest in zip(batch.inpaths, digests, strict=True)]
+    return FilesAbove(before, batch.inpaths, digests)
 
 
 def as_it_is(file: FileAbove) -> FileAbove:

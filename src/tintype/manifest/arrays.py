@@ -74,6 +74,22 @@ def from_numpy(values: npt.NDArray[np.generic], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
+def to_numpy(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Return whole numbers or floats without nulls as a NumPy array, read-only; of one chunk nothing is copied.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> to_numpy(pa.chunked_array([[3, 4], [5]])).tolist()
+    [3, 4, 5]
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return np.from_dlpack(array)  # what np.asarray does imports pandas
+
+
 def rows_without_columns(n_rows: int) -> pa.RecordBatch:
     """Return a batch with rows and no columns."""
     import pyarrow as pa

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tintype.manifest.arrays import make_array, text_scalar
+from tintype.manifest.json_texts import ColumnEncoder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MODULUS = 1 << 256
 
-_to_json = json.JSONEncoder(default=str).encode  # json.dumps(..., default=str) makes an encoder a call, for 2 us
+_encode_column = ColumnEncoder(default=str)
 
 
 class DirectoryDigest:
@@ -41,8 +47,8 @@ class DirectoryDigest:
 
     def add(
         self,
-        outpaths: Sequence[str | None],
-        digests: Sequence[str | None],
+        outpaths: Sequence[str | None] | pa.Array,
+        digests: Sequence[str | None] | pa.Array,
         extras: Iterable[Sequence[Any]] | None = None,
     ) -> None:
         """Add results; those without an output path do not count.
@@ -56,37 +62,42 @@ class DirectoryDigest:
         extras
             The values of the extra columns, one sequence a result; None where there are no extra columns.
         """
-        if extras is None:
-            keys = [f"{path}\0{digest}" for path, digest in zip(outpaths, digests, strict=True) if path is not None]
-        else:
-            text_of = _Texts().find
-            keys = [
-                f"{path}\0{digest}\0{text_of(values)}"
-                for path, digest, values in zip(outpaths, digests, map(tuple, extras), strict=True)
-                if path is not None
-            ]
-        self._sum = (self._sum + _sum_up([sha256(key.encode()).digest() for key in keys])) % _MODULUS
+        texts = None if extras is None else _to_json_each(extras)
+        keys = _join(outpaths, digests, texts)
+        self._sum = (self._sum + _sum_up([sha256(key).digest() for key in keys])) % _MODULUS
         self._count += len(keys)
 
     def hexdigest(self) -> str:
         """Return the digest of all results added so far: 64 hex digits."""
-        names = f":{_to_json(self._extra_names)}" if self._extra_names else ""
+        names = f":{json.dumps(self._extra_names)}" if self._extra_names else ""
         return sha256(f"{self._count}:{self._sum:064x}{names}".encode()).hexdigest()
 
 
-class _Texts(dict[tuple[Any, ...], str]):
-    """The JSON of some values, made once: labels and groups repeat. Of one column all values have one type."""
+def _to_json_each(rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Return the JSON of the values of each row, encoded column by column where all have as many."""
+    rows = list(rows)
+    if len(set(map(len, rows))) > 1:
+        return [json.dumps(row, default=str) for row in rows]
+    columns = map(_encode_column, zip(*rows, strict=True))
+    return [f"[{', '.join(texts)}]" for texts in zip(*columns, strict=True)]
 
-    def __missing__(self, values: tuple[Any, ...]) -> str:
-        text = self[values] = _to_json(values)
-        return text
 
-    def find(self, values: tuple[Any, ...]) -> str:
-        """Return the JSON of some values."""
-        try:
-            return self[values]
-        except TypeError:  # a list among them cannot be a key
-            return _to_json(values)
+def _join(
+    outpaths: Sequence[str | None] | pa.Array, digests: Sequence[str | None] | pa.Array, texts: list[str] | None
+) -> list[bytes]:
+    """Return what is hashed of each result that has a path. Arrow joins the columns in a third of Python's time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [outpaths, digests] if texts is None else [outpaths, digests, texts]
+    arrays = [one if isinstance(one, pa.Array) else make_array(one, pa.string()) for one in columns]
+    if arrays[0].null_count:
+        arrays = [one.filter(arrays[0].is_valid()) for one in arrays]
+    joined = pc.binary_join_element_wise(
+        *arrays, text_scalar("\0"), null_handling="replace", null_replacement=str(None)
+    )
+    keys: list[bytes] = joined.cast(pa.binary()).to_pylist()
+    return keys
 
 
 def _sum_up(digests: list[bytes]) -> int:

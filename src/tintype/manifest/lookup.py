@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tintype.manifest.hash_index import HashIndex, hash_texts
+
 if TYPE_CHECKING:
     from tintype.manifest.reader import Manifest
     from tintype.manifest.row_groups import RowGroups
@@ -35,31 +37,24 @@ class ManifestLookup:
         self._key = key
         names = list(dict.fromkeys([key, *columns]))
         self._groups: RowGroups | None = manifest.row_groups(names, cache_bytes=CACHE_BYTES)
-        hashes = [
-            np.fromiter(map(hash, batch.column(0).to_pylist()), np.int64, batch.num_rows)
-            for batch in manifest.batches([key])
-        ]
-        all_hashes = np.concatenate(hashes) if hashes else np.zeros(0, np.int64)
-        self._rows = np.argsort(all_hashes, kind="stable")
-        self._hashes = all_hashes[self._rows]
+        hashes = [hash_texts(batch.column(0).to_pylist()) for batch in manifest.batches([key])]
+        self._index = HashIndex(np.concatenate([np.zeros(0, np.int64), *hashes]))
 
     def find(self, keys: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the wanted columns of the row of each key, None where there is none."""
-        import numpy as np
+        return [
+            None if number < 0 else self._first_of(key, number)
+            for key, number in zip(keys, self._index.find(hash_texts(keys)).tolist(), strict=True)
+        ]
 
+    def _first_of(self, key: str, number: int) -> dict[str, Any] | None:
+        """Return the first row with a key, given the first with its hash."""
         assert self._groups is not None  # closed
-        wanted = np.fromiter(map(hash, keys), np.int64, len(keys))
-        places = np.searchsorted(self._hashes, wanted)
-        found: list[dict[str, Any] | None] = []
-        for key, value, place in zip(keys, wanted.tolist(), places.tolist(), strict=True):
-            row = None
-            # Equal hashes stand together; mostly there is one.
-            while row is None and place < len(self._hashes) and self._hashes[place] == value:
-                candidate = self._groups.row(self._rows.item(place))
-                row = candidate if candidate[self._key] == key else None
-                place += 1
-            found.append(row)
-        return found
+        row = self._groups.row(number)
+        if row[self._key] == key:
+            return row
+        rows = map(self._groups.row, self._index.find_all(hash_texts([key]).item()))
+        return next((row for row in rows if row[self._key] == key), None)
 
     def close(self) -> None:
         """Let go of the manifest and what was read of it."""

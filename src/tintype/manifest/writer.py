@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tintype.manifest.arrays import make_array
 from tintype.manifest.digest import DirectoryDigest
-from tintype.manifest.schema import FIXED_COLUMNS, is_digested, manifest_schema
+from tintype.manifest.schema import is_digested, manifest_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,24 +101,26 @@ class ManifestWriter:
             self._parquet.close()
 
     def _add_up(self, batch: pa.RecordBatch, columns: Mapping[str, Any]) -> None:
+        import pyarrow.compute as pc
+
+        extras = [self._as_list(batch, columns, name) for name in self._extra_names]
+        self._digest.add(batch.column("outpath"), batch.column("digest"), zip(*extras, strict=True) if extras else None)
+        for count in pc.value_counts(batch.column("status")).to_pylist():
+            self._statuses[count["values"]] += count["counts"]
+        self.summary.n_rows += batch.num_rows
+        self.summary.n_inputs += batch.num_rows - batch.column("inpath").null_count
+        self.summary.n_files += batch.num_rows - batch.column("outpath").null_count
+        self.summary.size_bytes += pc.sum(batch.column("size_bytes")).as_py() or 0
+
+    def _as_list(self, batch: pa.RecordBatch, columns: Mapping[str, Any], name: str) -> list[Any]:
         import pyarrow as pa
 
-        def as_list(name: str) -> list[Any]:
-            value = columns[name]
-            # A whole number in a column of floats is read back as 1.0, and so must be its part of the digest.
-            if isinstance(value, list) and not pa.types.is_floating(self.schema.field(name).type):
-                return value
-            values: list[Any] = batch.column(name).to_pylist()
-            return values
-
-        outpaths = as_list("outpath")
-        extras = zip(*(as_list(name) for name in self._extra_names), strict=True) if self._extra_names else None
-        self._digest.add(outpaths, as_list("digest"), extras)
-        self._statuses.update(as_list("status"))
-        self.summary.n_rows += batch.num_rows
-        self.summary.n_inputs += batch.num_rows - batch.column(FIXED_COLUMNS.index("inpath")).null_count
-        self.summary.n_files += batch.num_rows - batch.column(FIXED_COLUMNS.index("outpath")).null_count
-        self.summary.size_bytes += batch.column(FIXED_COLUMNS.index("size_bytes")).drop_null().sum().as_py() or 0
+        value = columns[name]
+        # A whole number in a column of floats is read back as 1.0, and so must be its part of the digest.
+        if isinstance(value, list) and not pa.types.is_floating(self.schema.field(name).type):
+            return value
+        values: list[Any] = batch.column(name).to_pylist()
+        return values
 
     def _flush(self) -> None:
         import pyarrow as pa

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tintype.manifest.arrays import from_numpy, make_array, text_scalar
+from tintype.manifest.arrays import make_array, text_scalar, to_numpy
+from tintype.manifest.hash_index import HashIndex
+from tintype.manifest.once import once
 from tintype.manifest.schema import Status
+from tintype.manifest.table_rows import are_equal, hash_rows, one_array, take_rows, to_bools
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,17 +19,16 @@ if TYPE_CHECKING:
 
     from tintype.manifest.reader import Manifest
 
-RESULT_COLUMNS = ("inpath", "outpath", "status", "error_type", "error", "digest", "size_bytes")
 _GROUPS_IN_MEMORY = 4
-_SEPARATOR = "\x1f"
-_MISSING = "\x00"
 
 
 class PublishedRows:
     """Find the rows of inputs, many at once.
 
-    Holds 20 bytes a row, and the few row groups that were read last: inputs that come in about the manifest's own order
-    are found about as fast as it can be read.
+    Most inputs stand where they stood in the last build. So they are first looked for by their paths, from the row on
+    that comes after the last one found: whole columns are compared, for a third of what an index costs. What is not
+    there is looked up in an index of everything, made when it is needed: 16 bytes a row, or 20 where an input has
+    several. The few row groups that were read last are held, too.
 
     Parameters
     ----------
@@ -34,8 +36,6 @@ class PublishedRows:
         What to look in.
     carried
         Names of the carried columns that must be the same.
-    recorded
-        Names of the columns that are wanted with the results.
     with_path
         Whether the input's path must be the same too.
     has_parts
@@ -48,7 +48,6 @@ class PublishedRows:
         self,
         manifest: Manifest,
         carried: Sequence[str],
-        recorded: Sequence[str],
         *,
         with_path: bool,
         has_parts: bool = False,
@@ -56,24 +55,28 @@ class PublishedRows:
     ) -> None:
         import numpy as np
 
+        self._manifest = manifest
         self._has_parts = has_parts
         self._retried = retried
         self._carried = list(carried)
         self._with_path = with_path
+        self._key = ["input_digest", *carried, *(["inpath"] if with_path else [])]
+        """Names of the columns that must be the same."""
+        self._looked_at = ["inpath", "input_digest", *carried, "status", "error_type"]
         self._parquet = manifest.open()
         sizes = [self._parquet.metadata.row_group(n).num_rows for n in range(self._parquet.metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._columns = [*RESULT_COLUMNS, "input_digest", *carried, *recorded]
         self._read_group = lru_cache(_GROUPS_IN_MEMORY)(self._read_group_afresh)
-        self._index(manifest)
+        self._next_row = 0
+        """The one after the last that was found."""
 
-    def find(self, inpaths: Sequence[str], digests: pa.Array, carried: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    def find(self, inpaths: pa.Array, digests: pa.Array, carried: pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the number of the first row of each input; -1 where there is none.
 
         Parameters
         ----------
         inpaths
-            Paths of the inputs.
+            Paths of the inputs, text.
         digests
             Their digests, text; an input without one is never found.
         carried
@@ -81,122 +84,161 @@ class PublishedRows:
         """
         import numpy as np
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        keys = self._keys(inpaths, digests, carried)
-        hashes = _hash(keys)
-        places = np.searchsorted(self._hashes, hashes)
-        places[places == len(self._hashes)] = 0
-        found = np.full(len(keys), -1, np.int64)
-        if not len(self._hashes):
-            return found
-        is_hit = (self._hashes[places] == hashes) & np.asarray(digests.is_valid())
-        found[is_hit] = self._rows[places[is_hit]]
-        # Equal hashes are all but always equal keys; another key would be a wrong file, so each is compared.
-        hits = np.flatnonzero(is_hit)
-        is_same = pc.equal(self._keys_of(self.take(found[hits])), keys.take(from_numpy(hits, pa.int64())))
-        found[hits[~np.asarray(is_same.fill_null(False))]] = -1
+        columns = [inpaths, digests, *(carried.column(name) for name in self._carried)]
+        inputs = pa.Table.from_arrays(columns, names=["inpath", "input_digest", *self._carried])
+        found = np.full(len(inpaths), -1, np.int64)
+        is_open = to_bools(digests.is_valid()).copy()
+        if not self._has_parts:  # the first row of a path in a row group may not be the input's first
+            self._find_nearby(inputs, found, is_open)
+        if is_open.any():
+            found[is_open] = self._find_anywhere(take_rows(inputs, np.flatnonzero(is_open)))
+            if (found >= 0).any():
+                self._next_row = found[found >= 0].item(-1) + 1
         return found
 
     def with_parts(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the rows of all results of some inputs, given the first of each, and the place of each row's input."""
         import numpy as np
 
-        counts = self._counts[rows]
+        if not self._has_parts:
+            return rows, np.arange(len(rows))
+        _, all_counts = self._index
+        counts = all_counts[rows]
         places = np.repeat(np.arange(len(rows)), counts)
         first = np.repeat(np.cumsum(counts) - counts, counts)
         return np.repeat(rows, counts) + np.arange(len(places)) - first, places
 
-    def take(self, rows: npt.NDArray[np.int64]) -> pa.Table:
-        """Return some rows, in the order they are asked for."""
+    def take(self, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Return some columns of some rows, in the order they are asked for; each column is one chunk."""
         import numpy as np
         import pyarrow as pa
 
         groups = np.searchsorted(self._starts, rows, side="right") - 1
-        tables, places = [self._parquet.schema_arrow.empty_table().select(self._columns)], []
+        tables, places = [], []
         for group in sorted(set(groups.tolist())):
             here = np.flatnonzero(groups == group)
-            tables.append(self._read_group(group).take(from_numpy(rows[here] - self._starts[group], pa.int64())))
+            tables.append(take_rows(self._read_group(group, tuple(columns)), rows[here] - self._starts[group]))
             places.append(here)
-        table = pa.concat_tables(tables)
-        if len(places) > 1:
-            table = table.take(from_numpy(np.argsort(np.concatenate(places)), pa.int64()))
-        return table.combine_chunks()
+        if not tables:
+            schema = self._parquet.schema_arrow
+            return pa.Table.from_batches([], pa.schema([schema.field(name) for name in columns]))
+        if len(tables) == 1:
+            return tables[0]
+        return take_rows(pa.concat_tables(tables).combine_chunks(), np.argsort(np.concatenate(places)))
 
     def close(self) -> None:
         """Close the manifest's file."""
         self._parquet.close()
 
-    def _index(self, manifest: Manifest) -> None:
-        """Read the keys of all rows that have a result to take over."""
+    def _find_nearby(self, inputs: pa.Table, found: npt.NDArray[np.int64], is_open: npt.NDArray[np.bool_]) -> None:
+        """Look in the row groups from the next row on, up to the one that has the path of the last input.
+
+        Fills in `found`, and takes what need not be looked up elsewhere off `is_open`.
+        """
         import numpy as np
-        import pyarrow as pa
-        import pyarrow.compute as pc
+
+        inpaths = one_array(inputs.column("inpath"))
+        first = int(np.searchsorted(self._starts, self._next_row, side="right")) - 1
+        for group in range(first, len(self._starts) - 1):
+            published, start = self._read_group(group, tuple(self._looked_at)), self._starts.item(group)
+            rows = _find_texts(inpaths, one_array(published.column("inpath")), max(self._next_row - start, 0))
+            is_here = rows >= 0
+            if is_here.any():
+                self._next_row = start + rows[is_here].item(-1) + 1
+                places = np.flatnonzero(is_here & is_open)
+                is_good, is_settled = self._compare(take_rows(published, rows[places]), take_rows(inputs, places))
+                found[places[is_good]] = start + rows[places[is_good]]
+                is_open[places[is_settled]] = False
+            elif group > first:
+                break
+            if is_here[-1:].any():
+                break
+
+    def _compare(self, published: pa.Table, inputs: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Return which inputs have the row of the same path opposite, and which need not be looked up elsewhere."""
+        has_same_bytes = are_equal(published, inputs, ["input_digest"])
+        is_same = has_same_bytes & are_equal(published, inputs, self._carried)
+        is_good = is_same & self._are_usable(published)
+        # Where the path counts: other bytes under this path have no other row.
+        return is_good, (is_same | ~has_same_bytes) if self._with_path else is_good
+
+    def _find_anywhere(self, inputs: pa.Table) -> npt.NDArray[np.int64]:
+        """Return the number of the first row of each input; -1 where there is none."""
+        import numpy as np
+
+        index, _ = self._index
+        found = index.find(hash_rows(inputs, self._key))
+        # Equal hashes are all but always equal keys; another key would be a wrong file, so each is compared.
+        hits = np.flatnonzero(found >= 0)
+        if len(hits):
+            is_same = are_equal(self.take(found[hits], self._key), take_rows(inputs, hits), self._key)
+            found[hits[~is_same]] = -1
+        return found
+
+    @once
+    def _index(self) -> tuple[HashIndex, npt.NDArray[np.int32]]:
+        """Index the first row of each input that has a result; also how many rows each input has from there on."""
+        import numpy as np
 
         hashes, usable, again = [np.zeros(0, np.int64)], [np.zeros(0, bool)], [np.zeros(0, bool)]
-        last: tuple[Any, ...] = ()
-        for batch in manifest.batches(["inpath", "input_digest", "status", "error_type", *self._carried]):
-            keys = self._keys_of(batch)
-            hashes.append(_hash(keys))
-            is_good = pc.not_equal(batch.column("status"), text_scalar(Status.FAILED.value))
-            if self._retried is not None:
-                left = pc.invert(
-                    pc.is_in(batch.column("error_type"), value_set=make_array(sorted(self._retried), pa.string()))
-                )
-                is_good = pc.or_(is_good, left)
-            usable.append(np.asarray(pc.and_(batch.column("input_digest").is_valid(), is_good)))
-            if self._has_parts:
-                named = list(zip(batch.column("inpath").to_pylist(), keys.to_pylist(), strict=True))
-                again.append(np.array([one == other for one, other in zip([last, *named], named, strict=False)], bool))
-                last = named[-1] if named else last
-            else:
-                again.append(np.zeros(len(keys), bool))
-        self._sort(np.concatenate(hashes), np.concatenate(usable), np.concatenate(again))
+        columns = list(dict.fromkeys([*self._key, "status", "error_type", *(["inpath"] if self._has_parts else [])]))
+        last: pa.RecordBatch | None = None
+        for batch in self._manifest.batches(columns):
+            hashes.append(hash_rows(batch, self._key))
+            usable.append(to_bools(batch.column("input_digest").is_valid()) & self._are_usable(batch))
+            again.append(self._repeat(batch, last) if self._has_parts else np.zeros(batch.num_rows, bool))
+            last = batch
+        return _index_first(np.concatenate(hashes), np.concatenate(usable), np.concatenate(again))
 
-    def _sort(self, hashes: npt.NDArray[np.int64], usable: npt.NDArray[np.bool_], again: npt.NDArray[np.bool_]) -> None:
+    def _repeat(self, rows: pa.RecordBatch, before: pa.RecordBatch | None) -> npt.NDArray[np.bool_]:
+        """Return which rows are of the same input as the row before them."""
         import numpy as np
 
-        # Rows of one input stand together: the first is found, and says how many there are.
-        first = np.flatnonzero(~again)
-        self._counts = np.zeros(len(hashes), np.int32)
-        self._counts[first] = np.diff(np.append(first, len(hashes)))
-        first = first[usable[first]]
-        order = np.argsort(hashes[first], kind="stable")
-        self._rows = first[order]
-        self._hashes = hashes[first][order]
+        names = ["inpath", *self._key]
+        again = np.zeros(rows.num_rows, bool)
+        again[1:] = are_equal(rows.slice(1), rows.slice(0, rows.num_rows - 1), names)
+        if before is not None:
+            again[:1] = are_equal(rows.slice(0, 1), before.slice(before.num_rows - 1), names)
+        return again
 
-    def _keys_of(self, table: pa.Table | pa.RecordBatch) -> pa.Array:
-        return self._keys(table.column("inpath"), table.column("input_digest"), table)
-
-    def _keys(
-        self, inpaths: pa.Array | Sequence[str], digests: pa.Array, carried: pa.RecordBatch | pa.Table
-    ) -> pa.Array:
-        """Return what inputs are found by, as text; null for an input without a digest."""
+    def _are_usable(self, published: pa.Table | pa.RecordBatch) -> npt.NDArray[np.bool_]:
+        """Return which rows are not to be tried again."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        columns: list[Any] = [digests, *(carried.column(name) for name in self._carried)]
-        if self._with_path:
-            columns.append(make_array(list(inpaths), pa.string()) if isinstance(inpaths, list) else inpaths)
-        if len(columns) == 1:
-            return _whole(digests)
-        texts = pc.binary_join_element_wise(
-            *(column.cast(pa.string()) for column in columns),
-            text_scalar(_SEPARATOR),
-            null_handling="replace",
-            null_replacement=_MISSING,
-        )
-        return _whole(texts)
+        is_good = pc.not_equal(published.column("status"), text_scalar(Status.FAILED.value))
+        if self._retried is not None:
+            retried = make_array(sorted(self._retried), pa.string())
+            is_good = pc.or_(is_good, pc.invert(pc.is_in(published.column("error_type"), value_set=retried)))
+        return to_bools(is_good)
 
-    def _read_group_afresh(self, group: int) -> pa.Table:
-        return self._parquet.read_row_group(group, columns=self._columns)
+    def _read_group_afresh(self, group: int, columns: tuple[str, ...]) -> pa.Table:
+        with self._manifest.reading():
+            return self._parquet.read_row_group(group, columns=list(columns), use_threads=False).combine_chunks()
 
 
-def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column if not hasattr(column, "combine_chunks") else column.combine_chunks()
+def _find_texts(wanted: pa.Array, texts: pa.Array, guess: int) -> npt.NDArray[np.int64]:
+    """Return a place of each text among others, -1 where it is not there; `guess` is where all of them may begin."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if texts.slice(guess, len(wanted)).equals(wanted):
+        return np.arange(guess, guess + len(wanted))
+    at = pc.index_in(wanted, value_set=texts, skip_nulls=True)
+    places = np.full(len(wanted), -1, np.int64)
+    places[to_bools(at.is_valid())] = to_numpy(at.drop_null())
+    return places
 
 
-def _hash(texts: pa.Array) -> npt.NDArray[np.int64]:
+def _index_first(
+    hashes: npt.NDArray[np.int64], usable: npt.NDArray[np.bool_], again: npt.NDArray[np.bool_]
+) -> tuple[HashIndex, npt.NDArray[np.int32]]:
+    """Index the rows by hashes: of rows of one input, which stand together, the first, which has their number."""
     import numpy as np
 
-    return np.fromiter(map(hash, texts.to_pylist()), np.int64, len(texts))
+    first = np.flatnonzero(~again)
+    counts = np.zeros(len(hashes), np.int32)
+    counts[first] = np.diff(np.append(first, len(hashes)))
+    first = first[usable[first]]
+    return HashIndex(hashes[first], first), counts

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from tintype.manifest.arrays import from_numpy, make_array, text_scalar
 from tintype.manifest.schema import Status, is_digested
+from tintype.manifest.table_rows import take_rows
 from tintype.tasks.published_rows import PublishedRows
 from tintype.write_funcs.files import NO_HARD_LINK, copy_file
 
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
     from tintype.targets.directory import DirectoryTarget
     from tintype.tasks.rows import InputRows, RowBatch
 
+_KEPT_COLUMNS = ("outpath", "status", "error_type", "error", "digest", "size_bytes")
+
 
 class Reuse:
     """Which inputs of a stage have a result in the published directory, and those results.
 
     An input has one when its digest and the columns it carries are the same, and its path where that counts; what
     failed is tried again. Nothing is linked before everything else is done, and what is linked is not in the journal:
-    to link it again after a kill costs less than to have it there. Holds 28 bytes a row.
+    to link it again after a kill costs less than to have it there. Holds 8 bytes a row, and up to 20 for
+    :class:`PublishedRows`.
 
     Parameters
     ----------
@@ -65,12 +70,13 @@ class Reuse:
         self._published = PublishedRows(
             published.manifest(),
             [field.name for field in rows.carried_schema if is_digested(field)],
-            recorded,
             with_path=with_path or self._has_parts,
             has_parts=self._has_parts,
             retried=retried,
         )
         self._rows_of_inputs = array("q")
+        self._unmoved: set[int] = set()
+        """Starts of the batches of which every file keeps its path."""
         self.n_found = 0
         """Inputs whose result is taken over."""
 
@@ -86,7 +92,7 @@ class Reuse:
         import numpy as np
 
         paths, digests = batch.identities
-        found = self._published.find(paths.to_pylist(), digests, batch.carried)
+        found = self._published.find(paths, digests, batch.carried)
         if self._without:
             self._leave_out(found)
         if batch.trouble is not None:
@@ -119,15 +125,15 @@ class Reuse:
         """
         import numpy as np
 
-        places = np.flatnonzero(self.covers(batch) & ~is_done)
+        is_taken = self.covers(batch) & ~is_done
+        places = np.flatnonzero(is_taken)
         old_rows, of_input = self._published.with_parts(self._rows(batch)[places])
-        table = self._published.take(old_rows)
-        if self._has_parts:
-            new = table.column("outpath").to_pylist()
-        else:
-            new = [outpaths[place] for place in places.tolist()]
-        of_input_list = places[of_input].tolist()
+        table = self._published.take(old_rows, ["outpath", "size_bytes"])
         old, sizes = table.column("outpath").to_pylist(), table.column("size_bytes").to_pylist()
+        new = old if self._has_parts else list(compress(outpaths, is_taken.tolist()))
+        if old == new:
+            self._unmoved.add(batch.start)
+        of_input_list = places[of_input].tolist()
         with _Linker(self._folder, files) as linker:
             lost = dict.fromkeys(linker.find_lost(zip(of_input_list, old, new, sizes, strict=True)))
         if lost:
@@ -135,31 +141,29 @@ class Reuse:
         return list(lost)
 
     def columns(
-        self, batch: RowBatch, outpaths: Sequence[Any], is_done: npt.NDArray[np.bool_]
+        self, batch: RowBatch, outpaths: Callable[[RowBatch], Sequence[Any]], is_done: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.int64], dict[str, pa.Array]]:
-        """Return the place of the input of each row that is taken over, and its columns but for the carried ones."""
+        """Return the place of the input of each row that is taken over, and its columns but for the carried ones.
+
+        `outpaths` says where the result of each input goes; asked where :meth:`link` has not seen that it stays there.
+        """
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
         places = np.flatnonzero(self.covers(batch) & ~is_done)
         old_rows, of_input = self._published.with_parts(self._rows(batch)[places])
-        table = self._published.take(old_rows)
+        table = self._published.take(old_rows, [*_KEPT_COLUMNS, *self._recorded])
         places = places[of_input]
-        taken = from_numpy(places, pa.int64())
-        columns = {name: _whole(table.column(name)) for name in ("error_type", "error", "digest", "size_bytes")}
-        columns |= {name: _whole(table.column(name)) for name in self._recorded}
+        columns = {name: _whole(table.column(name)) for name in table.schema.names}
         paths, digests = batch.identities
-        columns["inpath"], columns["input_digest"] = paths.take(taken), digests.take(taken)
-        status = _whole(table.column("status"))
+        columns["inpath"], columns["input_digest"] = take_rows(paths, places), take_rows(digests, places)
         written, reused = text_scalar(Status.WRITTEN.value), text_scalar(Status.REUSED.value)
-        columns["status"] = pc.if_else(pc.equal(status, written), reused, status)
-        old = _whole(table.column("outpath"))
-        if self._has_parts:
-            columns["outpath"] = old
-        else:
-            new = make_array([outpaths[place] for place in places.tolist()], pa.string())
-            columns["outpath"] = pc.if_else(old.is_valid(), new, text_scalar(None))
+        columns["status"] = pc.if_else(pc.equal(columns["status"], written), reused, columns["status"])
+        if not self._has_parts and batch.start not in self._unmoved:
+            all_new = outpaths(batch)
+            new = make_array([all_new[place] for place in places.tolist()], pa.string())
+            columns["outpath"] = pc.if_else(columns["outpath"].is_valid(), new, text_scalar(None))
         columns["seconds"] = from_numpy(np.zeros(len(places)), pa.float64())
         now = np.full(len(places), time_ns() // 1000, np.int64)
         columns["time_finished"] = from_numpy(now, pa.timestamp("us", tz="UTC"))
@@ -179,7 +183,7 @@ class Reuse:
 
         places = np.flatnonzero(found >= 0)
         old_rows, of_input = self._published.with_parts(found[places])
-        outpaths = self._published.take(old_rows).column("outpath").to_pylist()
+        outpaths = self._published.take(old_rows, ["outpath"]).column("outpath").to_pylist()
         broken = [place for place, outpath in zip(of_input.tolist(), outpaths, strict=True) if outpath in self._without]
         found[places[broken]] = -1
 

@@ -70,7 +70,8 @@ class RowBatch:
 
     start: int
     """Number of the first row."""
-    inpaths: list[str]
+    paths: list[str] | pa.Array
+    """Of the inputs; as Arrow has them where they come from a manifest, which need not become Python's for all uses."""
     input_digests: list[str | None] | pa.Array
     """sha256 of each file, in hex; as Arrow has it where it comes from a manifest and only goes to another."""
     carried: pa.RecordBatch
@@ -81,7 +82,13 @@ class RowBatch:
     """Why inputs cannot be worked on, None for those that can; None when all can."""
 
     def __len__(self) -> int:
-        return len(self.inpaths)
+        return len(self.paths)
+
+    @cached_property
+    def inpaths(self) -> list[str]:
+        """The paths of the inputs."""
+        paths = self.paths
+        return paths if isinstance(paths, list) else paths.to_pylist()
 
     def input_digest(self, place: int) -> str | None:
         """Return the digest of one input."""
@@ -93,8 +100,9 @@ class RowBatch:
         """The paths and the digests of the inputs, as Arrow arrays of text."""
         import pyarrow as pa
 
-        digests = self.input_digests
-        paths = make_array([path if path.isascii() else printable(path) for path in self.inpaths], pa.string())
+        paths, digests = self.paths, self.input_digests
+        if not isinstance(paths, pa.Array):
+            paths = make_array([path if path.isascii() else printable(path) for path in paths], pa.string())
         return paths, digests if isinstance(digests, pa.Array) else make_array(digests, pa.string())
 
     def rows(self) -> Iterator[InputRow]:
@@ -145,7 +153,7 @@ class ManifestRows(InputRows):
                 continue
             yield RowBatch(
                 start,
-                batch.column("outpath").to_pylist(),
+                batch.column("outpath"),
                 batch.column("digest"),
                 pa.RecordBatch.from_arrays([batch.column(name) for name in carried_names], schema=self.carried_schema)
                 if carried_names
