@@ -207,6 +207,25 @@ def test_many_rows_are_read_in_batches_of_any_size(tmp_path):
         assert [result.number for result in journal.results(rows_per_batch)] == expected
 
 
+def test_lines_that_hold_parts_of_several_blocks_are_read_in_order(tmp_path):
+    """As threads leave them, each with a block of its own, some of it made again."""
+    append(
+        tmp_path,
+        [make_result(number) for number in [*range(100, 130), *range(40), *range(200, 203)]],
+        [make_result(number) for number in [*range(130, 150), *range(40, 100, 2)]],
+    )
+    append(tmp_path, [make_result(number, digest="again") for number in range(20, 50)])
+    journal = Journal(tmp_path, "rows")
+    made_again = range(20, 50)
+    made = {*range(40), *range(100, 150), *range(200, 203), *range(40, 100, 2), *made_again}
+    for start, stop in [(0, 203), (10, 60), (35, 120), (99, 201)]:
+        expected = [
+            None if number not in made else "again" if number in made_again else f"{number:02x}"
+            for number in range(start, stop)
+        ]
+        assert journal.columns(start, stop)["digest"] == expected
+
+
 def test_many_results_share_a_line_and_none_waits_for_ever(tmp_path, monkeypatch):
     now = 1000.0
     monkeypatch.setattr(journal_module, "monotonic", lambda: now)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from PIL import Image
 
 from tintype import interim, ops, processed, raw
 from tintype.errors import FileError, SettingsError, SplitError, StagingError
+from tintype.executors.pools import open_executor
+from tintype.interim.kept_files import FileAbove
 from tintype.load_funcs import load_image
 from tintype.processed import split_dataset
 from tintype.processed.splits import links as split_links
 from tintype.processed.splits.plan import SplitMethod
 from tintype.processed.splits.table import read_table
 from tintype.targets.staging import Staging
+from tintype.tasks import file_stage
 from tintype.tasks.graph import upstream_first
 
 
@@ -522,6 +526,58 @@ def test_links_to_files_outside_of_the_dataset_are_absolute(source):
     task = build(source, OfGiven)
     for inpath, outpath in outpaths_of(task).items():
         assert os.readlink(task.output().folder / outpath) == f"{source}/{inpath}"
+    assert task.output().verify(deep=True).ok
+
+
+# How many links at once
+
+
+def made_links(folder: Path) -> tuple[list[FileAbove], Path]:
+    """Return files that may be linked, and a folder beside them."""
+    files = [FileAbove(str(path), "00" * 32) for path in sorted(folder.rglob("*.*"))]
+    (folder.parent / "staging").mkdir()
+    return files, folder.parent / "staging"
+
+
+@pytest.mark.parametrize(("most", "are_quick"), [(inf, True), (0, False)])
+def test_links_are_quick_when_one_takes_less_than_it_may_and_nothing_is_left_of_the_trial(
+    source, monkeypatch, most, are_quick
+):
+    files, folder = made_links(source)
+    monkeypatch.setattr(split_links, "QUICK_SECONDS", most)
+    assert split_links.links_are_quick(split_links.add_hard, files, folder) is are_quick
+    assert not list(folder.iterdir())
+    assert {os.stat(file.path).st_nlink for file in files} == {1}
+
+
+def test_copies_missing_files_and_none_at_all_are_not_taken_for_quick_links(source, monkeypatch):
+    files, folder = made_links(source)
+    monkeypatch.setattr(split_links, "QUICK_SECONDS", inf)
+    for few in ([files[0], FileAbove(files[1].path, None)], [FileAbove(f"{source}/gone.jpg", "00")]):
+        assert not split_links.links_are_quick(split_links.add_hard, few, folder)
+    monkeypatch.setattr(split_links, "QUICK_SECONDS", 1.0)
+    assert not split_links.links_are_quick(split_links.add_hard, [], folder)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("cls", "most", "n_jobs", "expected"),
+    [(Halves, inf, None, 1), (Links, inf, None, 1), (Halves, 0, None, 3), (Halves, inf, 2, 2), (Copies, inf, None, 3)],
+)
+def test_one_thread_makes_quick_links_unless_a_number_is_given(source, monkeypatch, cls, most, n_jobs, expected):
+    monkeypatch.setattr(split_links, "QUICK_SECONDS", most)
+    get_config().set("tintype", "n_jobs", "3")
+    opened = []
+
+    def note(kind: Any, n_workers: int) -> Any:
+        opened.append(n_workers)
+        return open_executor(kind, n_workers)
+
+    task = make(source, cls, n_jobs=n_jobs)
+    task.requires().run()
+    monkeypatch.setattr(file_stage, "open_executor", note)
+    task.run()
+    assert opened == [expected]
     assert task.output().verify(deep=True).ok
 
 

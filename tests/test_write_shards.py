@@ -16,6 +16,9 @@ import tarfile
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -34,13 +37,17 @@ from tests.conftest import skip_or_fail
 
 from tintype import processed, raw
 from tintype.errors import FileError, ManifestError, SettingsError
+from tintype.processed import write_shards
+from tintype.processed.shards import files as shard_files
 from tintype.processed.shards import parquet_shard
 from tintype.processed.shards import rows as shard_rows
-from tintype.processed.shards.files import BUFFER_BYTES, ShardFile, SourceFile
+from tintype.processed.shards.files import BUFFER_BYTES, BadFileError, ShardFile, SourceFile, read_whole
+from tintype.processed.shards.parquet_shard import GroupMemory
 from tintype.processed.shards.plan import FilesToShard, ShardRule, cut
+from tintype.processed.shards.resume import put_on_manifest
 from tintype.processed.shards.rows import OrderedRows
 from tintype.processed.shards.webdataset_keys import SharedKeys, name_sample, quote_key
-from tintype.processed.shards.webdataset_shard import make_header, to_json
+from tintype.processed.shards.webdataset_shard import make_headers, to_json
 from tintype.targets.staging import Staging
 from tintype.tasks.graph import upstream_first
 from tintype.tasks.stage import Stage
@@ -244,9 +251,60 @@ def test_row_groups_are_cut_by_bytes_and_hold_one_file_at_least(tmp_path, monkey
     assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [2, 2, 1]
 
 
+@pytest.mark.parametrize("n_bytes", [0, 1, 63, 64, 65, 100, 999])
+def test_files_of_any_size_stand_whole_beside_each_other_in_the_buffer(tmp_path, monkeypatch, n_bytes):
+    monkeypatch.setattr(shard_files, "BUFFER_BYTES", 64)
+    source = make_files(tmp_path / "source", [f"{number}.jpg" for number in range(5)], size=n_bytes)
+    for number in range(5):
+        with open(tmp_path / "shard", "wb", buffering=0) as out:
+            file = ShardFile(out.fileno(), "shard")
+            for other in range(number + 1):
+                file.copy(str(source), f"{other}.jpg", n_bytes + other)
+            file.flush()
+        data = b"".join((source / f"{other}.jpg").read_bytes() for other in range(number + 1))
+        assert (tmp_path / "shard").read_bytes() == data
+        assert (file.size_bytes, file.digest) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_disk_that_gives_few_bytes_at_a_time_gives_the_whole_file(files, tmp_path, monkeypatch, shard_format):
+    whole = build(files, tmp_path / "whole", shard_format=shard_format)
+    read = os.readv
+    monkeypatch.setattr(os, "readv", lambda descriptor, buffers: read(descriptor, [buffers[0][:7]]))
+    assert digests_of(build(files, shard_format=shard_format)) == digests_of(whole)
+
+
+def test_a_thread_uses_its_memory_again_and_no_other_does():
+    memory = GroupMemory()
+    first = np.asarray(memory.get(10))
+    assert np.shares_memory(first, np.asarray(memory.get(5)))
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(lambda: np.asarray(memory.get(10))).result()
+    assert not np.shares_memory(first, other)
+    assert len(memory.get(parquet_shard.GROUP_BYTES + 9)) == parquet_shard.GROUP_BYTES + 9
+
+
 def test_values_that_json_does_not_know_are_null_and_text_stays_what_it_is():
     row = {"outpath": "a.jpg", "sharpness": float("inf"), "name": "Zoë \U0001f431", "is_good": True}
-    assert json.loads(to_json(row)) == {**row, "sharpness": None}
+    assert json.loads(to_json(pa.Table.from_pylist([row]))[0]) == {**row, "sharpness": None}
+
+
+VALUES = {
+    "text": st.text(st.characters(codec="utf-8")),
+    "%s, %": st.integers(-(2**63), 2**63 - 1),
+    'a "b"\n': st.floats(allow_nan=False, allow_infinity=False),
+    "is_good": st.booleans(),
+    "boxes": st.lists(st.integers(0, 9) | st.none(), max_size=3),
+    "time": st.datetimes(),
+}
+TYPES = [pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.list_(pa.int64()), pa.timestamp("us")]
+
+
+@given(st.lists(st.fixed_dictionaries({name: values | st.none() for name, values in VALUES.items()}), max_size=5))
+def test_each_row_is_the_json_of_its_values_whatever_they_are(rows):
+    rows = [{name: row[name] for name in VALUES} for row in rows]
+    expected = [json.dumps(row, ensure_ascii=False, default=datetime.isoformat).encode() for row in rows]
+    assert to_json(pa.Table.from_pylist(rows, pa.schema(zip(VALUES, TYPES, strict=True)))) == expected
 
 
 # Equal bytes, and the order
@@ -272,12 +330,22 @@ def test_headers_say_nothing_of_the_machine(files):
 
 
 @given(
-    st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=120), st.integers(0, 8**11 + 5)
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=120)
+            | st.text("ab/.", min_size=90, max_size=110),
+            st.integers(0, 8**11 + 5),
+        ),
+        max_size=5,
+    )
 )
-def test_a_header_is_the_one_that_tarfile_makes(name, size):
-    member = tarfile.TarInfo(name)
-    member.size = size
-    assert make_header(name, size) == member.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+def test_headers_are_those_that_tarfile_makes(files):
+    expected = []
+    for name, size in files:
+        member = tarfile.TarInfo(name)
+        member.size = size
+        expected.append(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
+    assert make_headers([name for name, _ in files], [size for _, size in files]) == expected
 
 
 def test_another_seed_gives_another_order_and_none_that_of_the_manifest(files, tmp_path):
@@ -506,27 +574,72 @@ def test_after_a_bad_file_is_mended_only_its_shard_is_written_again(files, monke
 def watch_reading(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that will hold the paths of the files that are read."""
     opened: list[str] = []
-    read = SourceFile.__init__
+    copy = ShardFile.copy
 
-    def note(self: SourceFile, folder: str, outpath: str, size_bytes: int) -> None:
+    def note(self: ShardFile, folder: str, outpath: str, size_bytes: int) -> None:
         opened.append(outpath)
-        read(self, folder, outpath, size_bytes)
+        copy(self, folder, outpath, size_bytes)
 
-    monkeypatch.setattr(SourceFile, "__init__", note)
+    monkeypatch.setattr(ShardFile, "copy", note)
     return opened
 
 
-def test_a_file_that_is_cut_off_while_it_is_read_is_a_bad_file(files, monkeypatch):
-    copy = ShardFile.copy
+def test_a_large_file_that_is_cut_off_while_it_is_read_is_a_bad_file(tmp_path, monkeypatch):
+    source = make_files(tmp_path / "source", ["a.jpg", "b.jpg"], size=BUFFER_BYTES)
+    read_into = SourceFile.read_into
 
-    def cut_off(self: ShardFile, source: SourceFile) -> None:
-        if source.outpath == "b/2.jpg":
-            os.truncate(files.parent / "data" / "raw" / "Photos" / "b" / "2.jpg", 7)
-        copy(self, source)
+    def cut_off(self: SourceFile, buffer: memoryview) -> None:
+        if self.outpath == "b.jpg":
+            os.truncate(tmp_path / "data" / "raw" / "Photos" / "b.jpg", 7)
+        read_into(self, buffer)
 
-    monkeypatch.setattr(ShardFile, "copy", cut_off)
-    with pytest.raises(FileError, match=r"b/2.jpg: it ended before its 107 bytes"):
-        build(files)
+    monkeypatch.setattr(SourceFile, "read_into", cut_off)
+    with pytest.raises(FileError, match=r"b.jpg: it ended before its 1,048,577 bytes"):
+        build(source)
+
+
+@pytest.mark.parametrize("n_there", [0, 6, 8, 5_000])
+def test_a_file_of_another_size_says_how_long_it_is(tmp_path, n_there):
+    (tmp_path / "a.jpg").write_bytes(bytes(n_there))
+    with pytest.raises(BadFileError, match=f"it has {n_there:,} bytes, and its manifest says 7") as caught:
+        read_whole(str(tmp_path), "a.jpg", 7, memoryview(bytearray(8)))
+    assert caught.value.outpath == "a.jpg"
+
+
+@pytest.mark.parametrize(("name", "reason"), [("a.jpg", "FileNotFoundError: "), (".", "IsADirectoryError: ")])
+def test_what_cannot_be_read_says_why(tmp_path, name, reason):
+    with pytest.raises(BadFileError, match=reason):
+        read_whole(str(tmp_path), name, 7, memoryview(bytearray(8)))
+
+
+@pytest.mark.parametrize("n_bytes", [7, 9])
+def test_reading_leaves_no_file_open(tmp_path, n_bytes):
+    (tmp_path / "a.jpg").write_bytes(bytes(n_bytes))
+    n_open = len(os.listdir("/proc/self/fd"))
+    with suppress(BadFileError):
+        read_whole(str(tmp_path), "a.jpg", 7, memoryview(bytearray(8)))
+    assert len(os.listdir("/proc/self/fd")) == n_open
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+def test_a_shard_is_durable_before_it_counts_as_finished_when_that_is_asked_for(files, monkeypatch, is_durable):
+    get_config().set("tintype", "durable", str(is_durable).lower())
+    synced: set[int] = set()
+    counted: list[bool] = []
+    fsync = os.fsync
+
+    def note_sync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def note_shard(staging: Staging, finished: Any) -> None:
+        counted.append((staging.files / finished.shard.outpath).stat().st_ino in synced)
+        put_on_manifest(staging, finished)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(write_shards, "put_on_manifest", note_shard)
+    build(files)
+    assert counted == [is_durable] * 4
 
 
 # Interrupted builds
@@ -596,6 +709,29 @@ def test_a_killed_build_goes_on_with_the_shards_that_are_not_finished(files, tmp
     assert len(opened) == 4
     assert digests_of(task) == digests_of(whole)
     assert task.output().verify(deep=True).ok
+
+
+WITHOUT_PANDAS = """
+import sys
+from pathlib import Path
+from test_write_shards import SplitShards, build
+
+print("pandas" in sys.modules)
+task = build(Path(sys.argv[1]), cls=SplitShards, shard_format=sys.argv[2])
+print("pandas" in sys.modules, task.output().stamp().n_files)
+"""
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_split_and_its_shards_do_without_pandas(files, shard_format):
+    """Arrow would import it to turn its arrays into NumPy's, which takes 0.4 s in each process that Luigi forks."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_PANDAS, str(files), shard_format],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[:2]))},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.split() == ["False", "False", "8"], result.stderr
 
 
 def test_shards_of_another_order_are_not_taken_for_finished(files, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from tintype.ops.hashes import phash
 from tintype.pipelines.core import Pipeline
 from tintype.processed.splits.leak_columns import LeakColumns, leaks_of_digests, leaks_of_results
 from tintype.processed.splits.leaks import Leaks, is_distance
-from tintype.processed.splits.links import LINK_KINDS, LinkKind, choose_add_func
+from tintype.processed.splits.links import LINK_KINDS, LinkKind, choose_add_func, is_link_func, links_are_quick
 from tintype.processed.splits.plan import SplitMethod, SplitPlan, SplitRule
 from tintype.processed.splits.rows import LabelledRows, SplitRows, TableColumns, planned_paths
 from tintype.processed.splits.sizes import PartSize, with_valid_size
@@ -148,9 +148,7 @@ class SplitDataset(FileStage):
         SplitError, SettingsError
             When the files cannot be split so, as a build would say.
         """
-        rows = self.input_rows
-        assert isinstance(rows, SplitRows)
-        return rows.plan
+        return self._split_rows.plan
 
     def hash_image(self, image: npt.NDArray[np.uint8]) -> str:
         """Return the hash that says what an image looks like: 16 hexadecimal digits.
@@ -238,6 +236,7 @@ class SplitDataset(FileStage):
         if leaks is not None:
             self._tell_leaks(leaks)  # before anything is written, where that is known
         staging.keeps_empty_folders = True
+        self.once("links are quick", lambda: self._links_are_quick(staging))
         super().build(staging)
         if leaks is None:
             leaks = leaks_of_results(self.file_batches(staging), plan, self.leak_distance)
@@ -246,10 +245,29 @@ class SplitDataset(FileStage):
         with disk_errors(f"making the folders of {staging.files}"):
             make_folders(staging.files, plan)
 
+    def number_of_jobs(self) -> int:
+        """Return the number of files to work on at once: 1 where links are quick, if no other number is given."""
+        are_quick = self.n_jobs is None and self.once("links are quick", lambda: False)
+        return 1 if are_quick else super().number_of_jobs()
+
     def manifest_batches(self, staging: Staging) -> Iterable[Mapping[str, Any]]:
         """Yield the rows, with what leaks."""
         leaks = self.once("leaks", Leaks.none)
         return LeakColumns(leaks, self._paths_of(leaks)).fill(super().manifest_batches(staging))
+
+    def _links_are_quick(self, staging: Staging) -> bool:
+        """Return whether files are only linked, and that takes next to nothing here."""
+        pipeline = self.pipeline()
+        batch = next(iter(self._split_rows.files_above.batches()), None)
+        if batch is None or pipeline.ops or not is_link_func(pipeline.write_func):
+            return False
+        return links_are_quick(pipeline.write_func, list_files_above(self, batch), staging.folder)
+
+    @property
+    def _split_rows(self) -> SplitRows:
+        rows = self.input_rows
+        assert isinstance(rows, SplitRows)
+        return rows
 
     def _check_names(self) -> None:
         """Refuse what cannot be the name of a column."""
@@ -267,7 +285,7 @@ class SplitDataset(FileStage):
         """Return what leaks by the digests that the stage above knows; None where files must be looked at."""
         if self.leaks == "ignore":
             return Leaks.none()
-        return None if self._looks_at_images() else leaks_of_digests(self.input_rows.batches(), plan)
+        return None if self._looks_at_images() else leaks_of_digests(self._split_rows.files_above.batches(), plan)
 
     def _tell_leaks(self, leaks: Leaks) -> None:
         if not len(leaks):

@@ -14,7 +14,7 @@ from tintype.executors.blocks import BlockRun
 from tintype.executors.pools import open_executor
 from tintype.manifest.arrays import make_array
 from tintype.processed.shards.index import CARD_NAME, INDEX_NAME, WrittenShard, write_card, write_index
-from tintype.processed.shards.parquet_shard import ParquetShard
+from tintype.processed.shards.parquet_shard import GroupMemory, ParquetShard
 from tintype.processed.shards.parts import (
     batches_of_files,
     exported_schema,
@@ -130,6 +130,7 @@ class WriteShards(Stage):
                 extension=EXTENSIONS[self.shard_format],
                 known=known,
                 tally=tally,
+                durable=read_settings().durable,
             )
             with disk_errors(f"writing the shards of {self.output()}"):
                 shards = self._write(staging, plan, work, tally, target)
@@ -202,7 +203,7 @@ class WriteShards(Stage):
     def _writer_maker(self, folder: str, schema: pa.Schema) -> Callable[[ShardFile], ShardWriter]:
         if self.shard_format == "webdataset":
             return partial(TarShard, folder=folder, columns=schema.names)
-        return partial(ParquetShard, folder=folder, schema=schema, data_column=self.data_column)
+        return partial(ParquetShard, folder=folder, schema=schema, data_column=self.data_column, memory=GroupMemory())
 
     def _write(
         self, staging: Staging, plan: ShardPlan, work: ShardWork, tally: Tally, target: DirectoryTarget

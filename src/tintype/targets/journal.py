@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FIELDS = FileResult._fields[1:]
+_NUMBER = itemgetter(0)
 _OFTEN_ONE_VALUE = frozenset({"status", "error_type", "error", "columns", "parts"})
 _NO_PARTS = b'"parts":null}\n'
 """End of a line in which every result is one file at most: its last column."""
@@ -85,9 +87,12 @@ class Journal:
         """
         if not self._waiting:
             return
-        # The last of each row: a line that is a run of rows holds each once.
-        self._waiting = list({result.number: result for result in self._waiting}.values())
-        self._waiting.sort(key=lambda result: result.number)
+        self._waiting.sort(key=_NUMBER)
+        numbers = list(map(_NUMBER, self._waiting))
+        if len(set(numbers)) < len(numbers):
+            # The last of each row: a line that is a run of rows holds each once.
+            self._waiting = list(dict(zip(numbers, self._waiting, strict=True)).values())
+            numbers = list(map(_NUMBER, self._waiting))
         line = _encode(self._waiting)
         self.has_parts |= not line.endswith(_NO_PARTS)
         try:
@@ -103,8 +108,8 @@ class Journal:
                 f"{error.strerror} while the journal in {self._folder} was written: "
                 "make room and run again; what is finished is kept",
             ) from error
-        results, self._waiting = self._waiting, []
-        self._note_line(len(self._paths) - 1, self._offset, len(line), [result.number for result in results])
+        self._waiting = []
+        self._note_line(len(self._paths) - 1, self._offset, len(line), numbers)
         self._offset += len(line)
 
     def close(self) -> None:
@@ -142,11 +147,28 @@ class Journal:
                 for name in FIELDS:
                     found[name][first - start : last - start] = values[name]
                 continue
-            for place, index in enumerate(indices):
-                if start <= index < stop and line_of_row[index] == number:
-                    for name in FIELDS:
-                        found[name][index - start] = values[name][place]
+            for place, after in self._find_stretches(indices, number, start, stop):
+                index = indices[place] - start
+                for name in FIELDS:
+                    found[name][index : index + after - place] = values[name][place:after]
         return found
+
+    def _find_stretches(self, indices: list[int], line: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield the places of a line, from and up to, where it holds one row after the other, of those asked for.
+
+        Threads work on blocks of rows, so that a line has a few stretches, not one.
+        """
+        line_of_row = self._line_of_row
+        first = 0
+        for place, index in enumerate(indices):
+            is_held = start <= index < stop and line_of_row[index] == line
+            if is_held and place > first and index == indices[place - 1] + 1:
+                continue
+            if place > first:
+                yield first, place
+            first = place if is_held else place + 1
+        if first < len(indices):
+            yield first, len(indices)
 
     def result(self, number: int) -> FileResult | None:
         """Return the result of one row; None when it has none. Quick when rows are asked for about in their order."""

@@ -24,6 +24,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from time import time_ns
@@ -361,7 +362,7 @@ class Staging:
             n_files=summary.n_files,
             size_bytes=summary.size_bytes,
             time_published=datetime.now(UTC).isoformat(timespec="microseconds"),
-            tintype_version=version("tintype"),
+            tintype_version=_find_own_version(),
             statuses=summary.statuses,
             files_in=self.files_in,
         )
@@ -385,6 +386,12 @@ class Staging:
                     os.rename(old, self.path)
                 raise
             os.rename(old, self.files)
+
+
+@cache
+def _find_own_version() -> str:
+    """Return the version of tintype: to look it up takes 2 ms, a fifth of what a small stage takes."""
+    return version("tintype")
 
 
 def put_back(old: Path, path: Path) -> bool:

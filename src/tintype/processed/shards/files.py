@@ -9,6 +9,7 @@ from typing import Any, Self
 from tintype.write_funcs.files import write_all
 
 BUFFER_BYTES = 1 << 20
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 class BadFileError(Exception):
@@ -28,8 +29,45 @@ class BadFileError(Exception):
         self.reason = reason
 
 
+def read_whole(folder: str, outpath: str, size_bytes: int, buffer: memoryview) -> None:
+    """Read a file whole, and hold it to its size.
+
+    Three calls of the system a file: the byte that is asked for beyond the last tells a longer file, as asking for the
+    size would. For small files each call counts, and each lets go of the interpreter's lock.
+
+    Parameters
+    ----------
+    folder
+        Where the files are.
+    outpath
+        Of the file, relative to that.
+    size_bytes
+        What the manifest says.
+    buffer
+        Where its bytes go; has one byte more, whose value is lost.
+
+    Raises
+    ------
+    BadFileError
+        When it cannot be read, or has another size.
+    """
+    try:
+        descriptor = os.open(f"{folder}/{outpath}", _READ)
+        try:
+            n_read = os.readv(descriptor, [buffer])
+            while n_read < size_bytes and (n_more := os.readv(descriptor, [buffer[n_read:]])):
+                n_read += n_more
+            if n_read != size_bytes:
+                n_there = n_read if n_read < size_bytes else max(n_read, os.fstat(descriptor).st_size)
+                raise _has_other_size(outpath, n_there, size_bytes)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise as_bad_file(outpath, error) from error
+
+
 class SourceFile:
-    """A file above that is open for reading, and of the size that its manifest says.
+    """A file above that is open to be read piece by piece, and of the size that its manifest says.
 
     Parameters
     ----------
@@ -50,13 +88,13 @@ class SourceFile:
         self.outpath = outpath
         self.size_bytes = size_bytes
         try:
-            self._descriptor = os.open(f"{folder}/{outpath}", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._descriptor = os.open(f"{folder}/{outpath}", _READ)
         except OSError as error:
             raise as_bad_file(outpath, error) from error
         try:
-            found = os.fstat(self._descriptor).st_size
-            if found != size_bytes:
-                raise BadFileError(outpath, f"it has {found:,} bytes, and its manifest says {size_bytes:,}")
+            n_there = os.fstat(self._descriptor).st_size
+            if n_there != size_bytes:
+                raise _has_other_size(outpath, n_there, size_bytes)
         except BaseException:
             self.close()
             raise
@@ -97,6 +135,10 @@ def as_bad_file(outpath: str, error: OSError) -> BadFileError:
     return BadFileError(outpath, f"{type(error).__name__}: {error.strerror or error}")
 
 
+def _has_other_size(outpath: str, n_there: int, size_bytes: int) -> BadFileError:
+    return BadFileError(outpath, f"it has {n_there:,} bytes, and its manifest says {size_bytes:,}")
+
+
 class ShardFile:
     """A file that is written through a buffer from its start to its end, and hashed on the way. Arrow can write to it.
 
@@ -126,20 +168,34 @@ class ShardFile:
 
     def write(self, data: Any) -> int:
         """Write bytes."""
-        view = memoryview(data).cast("B")
+        view = data if type(data) is bytes else memoryview(data).cast("B")
         n_bytes = len(view)
-        if n_bytes > BUFFER_BYTES - self._n_waiting:
+        start = self._n_waiting
+        if n_bytes > BUFFER_BYTES - start:
             self.flush()
+            start = 0
         if n_bytes > BUFFER_BYTES:
-            self._put(view)
+            self._put(memoryview(view))
         else:
-            self._buffer[self._n_waiting : self._n_waiting + n_bytes] = view
-            self._n_waiting += n_bytes
+            self._buffer[start : start + n_bytes] = view
+            self._n_waiting = start + n_bytes
         self.size_bytes += n_bytes
         return n_bytes
 
-    def copy(self, source: SourceFile) -> None:
-        """Write all bytes of a file, read straight into the buffer."""
+    def copy(self, folder: str, outpath: str, size_bytes: int) -> None:
+        """Write all bytes of a file above, read straight into the buffer; BadFileError as :func:`read_whole` has it."""
+        if size_bytes >= BUFFER_BYTES:
+            with SourceFile(folder, outpath, size_bytes) as source:
+                self._copy_in_pieces(source)
+        else:
+            if size_bytes >= BUFFER_BYTES - self._n_waiting:
+                self.flush()
+            start = self._n_waiting
+            read_whole(folder, outpath, size_bytes, self._buffer[start : start + size_bytes + 1])
+            self._n_waiting = start + size_bytes
+        self.size_bytes += size_bytes
+
+    def _copy_in_pieces(self, source: SourceFile) -> None:
         n_left = source.size_bytes
         while n_left:
             if self._n_waiting == BUFFER_BYTES:
@@ -148,7 +204,6 @@ class ShardFile:
             source.read_into(self._buffer[self._n_waiting : self._n_waiting + n_bytes])
             self._n_waiting += n_bytes
             n_left -= n_bytes
-        self.size_bytes += source.size_bytes
 
     def flush(self) -> None:
         """Hand what waits to the system."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tintype.manifest.arrays import from_numpy
-from tintype.processed.shards.files import BadFileError, ShardFile, SourceFile
+from tintype.manifest.arrays import from_numpy, to_numpy
+from tintype.processed.shards.files import BadFileError, ShardFile, read_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +23,21 @@ MAX_FILE_BYTES = (1 << 31) - 1
 """What the offsets of Arrow's binary reach."""
 _DTYPES = {"double": "float64", "float": "float32", "halffloat": "float16"}
 """What datasets calls the types that Arrow calls otherwise."""
+
+
+class GroupMemory(threading.local):
+    """Memory for the files of a row group, which a thread uses for one shard after the other.
+
+    Fresh memory for each shard costs more than to read small files into it.
+    """
+
+    _bytes: NDArray[np.uint8] | None = None
+
+    def get(self, n_bytes: int) -> memoryview:
+        """Return so many bytes of the thread's own; what was in them before goes."""
+        if self._bytes is None or len(self._bytes) < n_bytes:
+            self._bytes = np.empty(max(n_bytes, GROUP_BYTES + 1), np.uint8)  # costs nothing before it is written to
+        return self._bytes.data[:n_bytes]
 
 
 class ParquetShard:
@@ -37,16 +53,20 @@ class ParquetShard:
         Of the columns that go with each file.
     data_column
         Name of the column with the files.
+    memory
+        Of the threads that write shards.
     """
 
-    def __init__(self, file: ShardFile, folder: str, schema: pa.Schema, data_column: str) -> None:
+    def __init__(
+        self, file: ShardFile, folder: str, schema: pa.Schema, *, data_column: str, memory: GroupMemory
+    ) -> None:
         import pyarrow.parquet as pq
 
         self._file = file
         self._folder = folder
         self._schema = shard_schema(schema, data_column)
         self._names = self._schema.names[1:]
-        self._buffer = bytearray()
+        self._memory = memory
         data = f"{data_column}.bytes"
         small = [f"{data_column}.path", *self._names]
         self._writer = pq.ParquetWriter(
@@ -77,7 +97,7 @@ class ParquetShard:
         """
         import pyarrow as pa
 
-        sizes = np.asarray(table.column("size_bytes"), np.int64)
+        sizes = to_numpy(table.column("size_bytes"))
         for start, stop in cut_groups(sizes):
             rows = table.slice(start, stop - start).combine_chunks()
             paths = rows.column("outpath").combine_chunks()
@@ -97,17 +117,14 @@ class ParquetShard:
         import pyarrow as pa
 
         ends = np.cumsum(sizes)
-        if len(self._buffer) < int(ends[-1]):
-            self._buffer = bytearray(max(int(ends[-1]), GROUP_BYTES))
-        view = memoryview(self._buffer)
+        buffer = self._memory.get(int(ends[-1]) + 1)  # one more, as read_whole wants it
         for path, size, end in zip(paths, sizes.tolist(), ends.tolist(), strict=True):
             if size > MAX_FILE_BYTES:
                 raise BadFileError(path, f"it has {size:,} bytes, and a value in Parquet at most {MAX_FILE_BYTES:,}")
-            with SourceFile(self._folder, path, size) as source:
-                source.read_into(view[end - size : end])
+            read_whole(self._folder, path, size, buffer[end - size : end + 1])
             on_file()
         offsets = from_numpy(np.concatenate([[0], ends]).astype(np.int32), pa.int32()).buffers()[1]
-        return pa.Array.from_buffers(pa.binary(), len(paths), [None, offsets, pa.py_buffer(view)])
+        return pa.Array.from_buffers(pa.binary(), len(paths), [None, offsets, pa.py_buffer(buffer)])
 
 
 def cut_groups(sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

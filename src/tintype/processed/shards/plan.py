@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tintype.errors import SettingsError
+from tintype.manifest.arrays import to_numpy
 from tintype.processed.shards.parts import check_parts
 from tintype.processed.splits.methods import hash_names
 
@@ -124,7 +125,7 @@ class FilesToShard:
         if parts is not None:
             encoded = parts.dictionary_encode()
             codes = [self._parts.setdefault(name, len(self._parts)) for name in encoded.dictionary.to_pylist()]
-            self._part_of.append(np.array(codes, np.int32)[np.asarray(encoded.indices)])
+            self._part_of.append(np.array(codes, np.int32)[to_numpy(encoded.indices)])
 
     def plan(self, rule: ShardRule) -> ShardPlan:
         """Return the plan. Every file is in one shard, and there is one shard at least: of no files, an empty one.

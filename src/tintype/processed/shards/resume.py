@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tintype.manifest.arrays import make_array
 from tintype.processed.shards.index import WrittenShard
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def digest_rows(batches: Iterable[pa.RecordBatch | pa.Table]) -> str:
     """Return a digest of files in their order: of the ``outpath`` and the ``digest`` of each."""
     digest = sha256()
     for batch in batches:
-        for outpath, known in zip(batch.column("outpath").to_pylist(), batch.column("digest").to_pylist(), strict=True):
-            digest.update(f"{outpath}\0{known}\0".encode())
+        outpaths, digests = (batch.column(name).to_pylist() for name in ("outpath", "digest"))
+        text = "".join([f"{outpath}\0{known}\0" for outpath, known in zip(outpaths, digests, strict=True)])
+        digest.update(text.encode())
     return digest.hexdigest()
 
 
@@ -72,11 +74,21 @@ def put_on_manifest(staging: Staging, finished: FinishedShard) -> None:
 
 def sort_rows(batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of a manifest by their paths, not as threads finished them. An export has few."""
-    columns: dict[str, list[Any]] = {}
+    chunks: dict[str, list[Any]] = {}
     for batch in batches:
         for name, values in batch.items():
-            columns.setdefault(name, []).extend(values if isinstance(values, list) else values.to_pylist())
-    if columns:
-        outpaths = columns["outpath"]
+            chunks.setdefault(name, []).append(values)
+    if chunks:
+        outpaths = _join(chunks["outpath"])
         order = sorted(range(len(outpaths)), key=outpaths.__getitem__)
-        yield {name: [values[place] for place in order] for name, values in columns.items()}
+        yield {name: _join(values, order) for name, values in chunks.items()}
+
+
+def _join(chunks: Sequence[Any], order: Sequence[int] | None = None) -> Any:
+    """Return lists, or Arrow arrays, as one, in an order; times in Arrow stay there: as Python's they import pandas."""
+    import pyarrow as pa
+
+    if order is not None and all(isinstance(chunk, pa.Array) for chunk in chunks):
+        return pa.concat_arrays(chunks).take(make_array(order, pa.int64()))
+    values = [value for chunk in chunks for value in (chunk if isinstance(chunk, list) else chunk.to_pylist())]
+    return values if order is None else [values[place] for place in order]

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tintype.manifest.arrays import from_numpy
+from tintype.manifest.arrays import from_numpy, to_numpy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,5 +126,5 @@ class OrderedRows:
         file.seek(0)
         with pa.ipc.open_stream(file) as reader:
             table = reader.read_all()
-        order = np.argsort(np.asarray(table.column(_RANK)))
+        order = np.argsort(to_numpy(table.column(_RANK)))
         return table.select(self._schema.names).take(from_numpy(order, pa.int64())).combine_chunks()

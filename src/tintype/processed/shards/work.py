@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -82,6 +83,8 @@ class ShardWork:
         Shards that an earlier run of the build finished, each with the digest of its rows, by their paths.
     tally
         Counts the files.
+    durable
+        Make each shard durable when it is whole, while other threads go on: at the end all would wait for the disk.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class ShardWork:
         extension: str,
         known: Mapping[str, FinishedShard],
         tally: Tally,
+        durable: bool,
     ) -> None:
         self._rows = rows
         self._make_writer = make_writer
@@ -102,6 +106,7 @@ class ShardWork:
         self._extension = extension
         self._known = known
         self._tally = tally
+        self._durable = durable
 
     def __call__(self, shard: Shard) -> FinishedShard | ShardFailed:
         """Write a shard, unless it is finished already."""
@@ -118,6 +123,8 @@ class ShardWork:
                 for table in self._rows.read(shard.start, shard.stop):
                     writer.add(table, self._tally)
                 writer.finish()
+                if self._durable:
+                    os.fsync(descriptor)
         except BadFileError as error:
             return ShardFailed(max(self._count_bad_files(shard), 1), error)
         written = WrittenShard(outpath, shard.part, shard.n_files, file.size_bytes, file.digest)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
+from math import inf
 from pathlib import Path
-from typing import Literal, get_args
+from time import perf_counter
+from typing import Literal, TypeGuard, get_args
 
 from tintype.interim.kept_files import FileAbove
 from tintype.records import report_written
@@ -16,6 +19,11 @@ from tintype.write_funcs.files import NO_HARD_LINK, copy_file, hash_file, make_i
 
 LinkKind = Literal["hard", "symbolic", "copy"]
 LINK_KINDS = get_args(LinkKind)
+
+
+QUICK_SECONDS = 1e-4
+"""Where a link takes less, one thread makes as many as several do."""
+_N_TRIED = 5
 
 
 def add_hard(file: FileAbove, path: str) -> None:
@@ -90,6 +98,41 @@ def choose_add_func(
         return add_copy
     staged_in = f"{staging_folder(output_folder)}/files"
     return AddSymbolic(input_folder, staged_in, link_folder(base_dir, input_folder, str(output_folder)))
+
+
+def is_link_func(write_func: object) -> TypeGuard[Callable[[FileAbove, str], None]]:
+    """Return whether a write function is one of those here that make links."""
+    return write_func is add_hard or isinstance(write_func, AddSymbolic)
+
+
+def links_are_quick(add_func: Callable[[FileAbove, str], None], files: Iterable[FileAbove], folder: Path) -> bool:
+    """Return whether links are so quick that threads would only take the interpreter's lock from one another.
+
+    On a disk at hand two threads take longer for all links than one, and eight twice as long. Over a network each link
+    waits for an answer, and the more wait at once the better.
+
+    Parameters
+    ----------
+    add_func
+        What makes links.
+    files
+        A few of them are linked for a moment.
+    folder
+        Where they are linked: on the file system of the links.
+    """
+    path = f"{folder}/link.draft"
+    seconds = []
+    for file in islice(files, _N_TRIED):
+        if file.digest is None:
+            return False  # it is copied
+        started = perf_counter()
+        try:
+            add_func(file, path)
+        except OSError:
+            return False  # which the build will tell
+        seconds.append(perf_counter() - started)
+        os.unlink(path)
+    return min(seconds, default=inf) < QUICK_SECONDS
 
 
 def link_folder(base_dir: str, input_folder: str, output_folder: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tintype.errors import SplitError
+from tintype.processed.splits.methods import hash_names
 from tintype.tasks.naming import show_path
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class FileNames:
 
     def add(self, labels: Sequence[str], inpaths: Sequence[str]) -> None:
         """Collect some files."""
-        self._keys.append(_hash_pairs(labels, [inpath.rpartition("/")[2] for inpath in inpaths]))
+        self._keys.append(_hash_pairs(labels, [path[path.rfind("/") + 1 :] for path in inpaths]))
 
     def count_digits(self, read_files: Callable[[], Iterable[tuple[int, Sequence[str], Sequence[str]]]]) -> Digits:
         """Return the number of digits in the name of each file, uint8.
@@ -146,13 +147,7 @@ class FileNames:
 
 def _hash_pairs(labels: Sequence[str], names: Sequence[str]) -> NDArray[np.uint64]:
     """Return 64 bits for each label and name. Where two are equal by chance, a name has digits without need."""
-    return np.frombuffer(
-        b"".join(
-            blake2b(f"{label}/{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
-            for label, name in zip(labels, names, strict=True)
-        ),
-        np.uint64,
-    )
+    return hash_names([f"{label}/{name}" for label, name in zip(labels, names, strict=True)], seed=0)
 
 
 def _find_repeated(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:

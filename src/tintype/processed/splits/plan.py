@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from tintype.errors import SettingsError, SplitError
-from tintype.manifest.arrays import make_array
+from tintype.manifest.arrays import from_numpy, make_array, text_scalar, to_numpy
 from tintype.processed.splits.methods import assign_exact, assign_stable, hash_names
 from tintype.processed.splits.names import FileNames, join_paths, refuse_bad_labels
 from tintype.processed.splits.sizes import PartSize, check_parts, count_sizes, fractions_of, has_counts
@@ -157,7 +157,7 @@ class SplitPlan:
     def _names(names: Sequence[str], places: NDArray[Any]) -> pa.Array:
         import pyarrow as pa
 
-        return make_array([names[place] for place in places.tolist()], pa.string())
+        return make_array(names, pa.string()).take(from_numpy(places.astype(np.int64, copy=False), pa.int64()))
 
     def describe(self) -> str:
         """Return the sizes of the parts in words.
@@ -233,7 +233,7 @@ def _collect(read_files: ReadFiles, seed: int) -> _Collected:
     for files in read_files():
         faults.look("label", files.labels, files.inpaths)
         labels.append(files.labels.dictionary_encode())
-        names.add(files.labels.fill_null("").to_pylist(), files.inpaths)
+        names.add(files.labels.fill_null(text_scalar("")).to_pylist(), files.inpaths)
         if files.groups is None:
             hashes.append(hash_names(files.inpaths, seed))
         else:
@@ -279,7 +279,7 @@ def _code(chunks: list[pa.Array]) -> _Coded:
     order = sorted(range(len(found)), key=found.__getitem__)
     rank = np.empty(len(found), np.int64)
     rank[order] = np.arange(len(found))
-    return _Coded([found[place] for place in order], rank[np.asarray(whole.indices)])
+    return _Coded([found[place] for place in order], rank[to_numpy(whole.indices)])
 
 
 def _assign(files: _Collected, rule: SplitRule) -> NDArray[np.int64]:

@@ -51,7 +51,7 @@ class LabelledRows(InputRows):
     """
 
     def __init__(self, files: InputRows, label: str, group: str | None, table: TableColumns | None = None) -> None:
-        self._files = files
+        self.files_above = files
         self._label, self._group = label, group
         self._table = table
 
@@ -60,7 +60,7 @@ class LabelledRows(InputRows):
         """Arrow schema of the files' columns, and of those that come from the table."""
         import pyarrow as pa
 
-        fields = {field.name: field for field in self._files.carried_schema}
+        fields = {field.name: field for field in self.files_above.carried_schema}
         for name in self._from_table:
             fields[name] = pa.field(name, pa.string())
         return pa.schema(list(fields.values()))
@@ -69,7 +69,7 @@ class LabelledRows(InputRows):
         """Yield the files with these columns."""
         import pyarrow as pa
 
-        for batch in self._files.batches():
+        for batch in self.files_above.batches():
             if self._join is None:
                 yield batch
                 continue
@@ -79,7 +79,7 @@ class LabelledRows(InputRows):
                 columns[name] = self._join.table.column(name).combine_chunks().take(places)
             arrays = [columns[name] for name in self.carried_schema.names]
             carried = pa.RecordBatch.from_arrays(arrays, schema=self.carried_schema)
-            yield RowBatch(batch.start, batch.inpaths, batch.input_digests, carried, batch.hidden, batch.trouble)
+            yield RowBatch(batch.start, batch.paths, batch.input_digests, carried, batch.hidden, batch.trouble)
 
     def files(self) -> Iterator[SplitFiles]:
         """Yield what a split goes by.
@@ -151,6 +151,11 @@ class SplitRows(InputRows):
         self._rule = rule
         self._part_column = part_column
 
+    @property
+    def files_above(self) -> InputRows:
+        """The files as the stage above has them."""
+        return self._files.files_above
+
     @cached_property
     def plan(self) -> SplitPlan:
         """Where each file goes; the first access reads all rows."""
@@ -179,7 +184,7 @@ class SplitRows(InputRows):
             carried = pa.RecordBatch.from_arrays(arrays, schema=self.carried_schema)
             digits = from_numpy(plan.digits[batch.start : stop], pa.uint8())
             hidden = pa.RecordBatch.from_arrays([digits], names=[DIGITS_COLUMN])
-            yield RowBatch(batch.start, batch.inpaths, batch.input_digests, carried, hidden, batch.trouble)
+            yield RowBatch(batch.start, batch.paths, batch.input_digests, carried, hidden, batch.trouble)
 
 
 def planned_paths(batch: RowBatch, label: str, part_column: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tintype.errors import SettingsError, SplitError
-from tintype.manifest.arrays import make_array
+from tintype.manifest.arrays import make_array, text_scalar, to_numpy
 from tintype.write_funcs.files import hash_file
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def to_text(column: pa.ChunkedArray, shown: str) -> pa.ChunkedArray:
     if not is_plain:
         raise SplitError(f"{shown} is of type {kind}, and labels and groups are names: make it text or whole numbers")
     text = column.cast(pa.string())
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    return pc.if_else(pc.equal(text, text_scalar("")), text_scalar(None), text)
 
 
 class TableJoin:
@@ -183,7 +183,7 @@ class TableJoin:
         if self._first_sought is None:
             self._first_sought = next((key for key in keys.to_pylist() if key is not None), None)
         found = pc.index_in(strip_extensions(keys) if self._by_path else keys, value_set=self._keys, skip_nulls=True)
-        self._is_used[np.asarray(found.drop_null())] = True
+        self._is_used[to_numpy(found.drop_null())] = True
         return found
 
     def tell_unused(self, shown: str) -> None:
