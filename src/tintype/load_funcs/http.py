@@ -38,7 +38,6 @@ from tintype.load_funcs.robots import RobotsRules, refuses
 RETRIED_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 OPT_OUT_DIRECTIVES = ("noai", "noimageai", "noindex", "noimageindex", "noml")
-_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)

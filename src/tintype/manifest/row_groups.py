@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tintype.manifest.once import once
+from tintype.manifest.table_rows import one_array
 from tintype.manifest.values import read_values_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class RowGroup:
         self.stop = start + table.num_rows
         """Number of the first row after it."""
         self.n_bytes = int(table.nbytes)
-        self._arrays = [_one_array(column) for column in table.columns]
+        self._arrays = [one_array(column) for column in table.columns]
         self._readers = [
             (name, read_values_of(array)) for name, array in zip(table.column_names, self._arrays, strict=True)
         ]
@@ -151,7 +152,3 @@ class _KeptGroups:
             while self._n_bytes > most_bytes and len(self._groups) > 1:
                 _, oldest = self._groups.popitem(last=False)
                 self._n_bytes -= oldest.n_bytes
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tintype.manifest.arrays import from_numpy, make_array, text_scalar
 from tintype.manifest.schema import Status, is_digested
-from tintype.manifest.table_rows import take_rows
+from tintype.manifest.table_rows import one_array, take_rows
 from tintype.tasks.published_rows import PublishedRows
 from tintype.write_funcs.files import NO_HARD_LINK, copy_file
 
@@ -155,7 +155,7 @@ class Reuse:
         old_rows, of_input = self._published.with_parts(self._rows(batch)[places])
         table = self._published.take(old_rows, [*_KEPT_COLUMNS, *self._recorded])
         places = places[of_input]
-        columns = {name: _whole(table.column(name)) for name in table.schema.names}
+        columns = {name: one_array(table.column(name)) for name in table.schema.names}
         paths, digests = batch.identities
         columns["inpath"], columns["input_digest"] = take_rows(paths, places), take_rows(digests, places)
         written, reused = text_scalar(Status.WRITTEN.value), text_scalar(Status.REUSED.value)
@@ -247,7 +247,3 @@ class _Linker:
         except FileNotFoundError:
             return False
         return True
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
